@@ -1,0 +1,3 @@
+from frame_pipeline.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The Dagster assets: declarations only; the work is in the domain packages."""

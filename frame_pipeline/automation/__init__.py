@@ -1,0 +1,1 @@
+"""Partitions, the Dagster instance of a store, runs and asset checks."""

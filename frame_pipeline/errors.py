@@ -1,0 +1,66 @@
+"""One exception class per cause; each prints as one plain sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from os import PathLike
+
+_FULL = ("no space left on device", "database or disk is full", "disk quota exceeded")
+_READ_ONLY = ("read-only file system", "readonly database", "permission denied", "read-only")
+
+
+class FramePipelineError(Exception):
+    """`subject: what (hint)`, where the subject is the input, option or folder that it happened to."""
+
+    def __init__(self, subject: str | PathLike[str], what: str, *, hint: str = "") -> None:
+        self.subject, self.what, self.hint = str(subject), what, hint
+        super().__init__(f"{self.subject}: {what} ({hint})" if hint else f"{self.subject}: {what}")
+
+
+class SettingsError(FramePipelineError):
+    """A wrong option, value, preset or statement: the person has to ask differently."""
+
+
+class UnreadableSource(FramePipelineError):
+    """A path that is missing, forbidden, empty or leads nowhere."""
+
+
+class UnreadableVideo(FramePipelineError):
+    """A file that can be read but not decoded as a video."""
+
+
+class SourceChanged(FramePipelineError):
+    """The file of a known video has moved away or holds something else now."""
+
+
+class MissingInput(FramePipelineError):
+    """A stage was asked for whose upstream rows are not in the store."""
+
+
+class StoreUnavailable(FramePipelineError):
+    """The store cannot be opened or written; nothing else in the batch can succeed either."""
+
+
+class StoreFull(StoreUnavailable):
+    """The disk of the store is full."""
+
+
+def storage_error(store: str | PathLike[str], error: BaseException) -> StoreUnavailable | None:
+    """The store's sentence for an error whose chain of causes is a full or read-only disk, else None.
+
+    SQLite, DuckDB, Dagster and the operating system each have their own exception for the same event, so
+    the chain is searched for errno values and for the words they all use.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, StoreUnavailable):
+            return cause
+        text, code = str(cause).lower(), getattr(cause, "errno", None)
+        if code in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _FULL):
+            return StoreFull(store, "the disk is full", hint="make room and run again; finished videos are kept")
+        if code == errno.EROFS or any(words in text for words in _READ_ONLY):
+            return StoreUnavailable(store, "cannot be written", hint="choose a writable folder with --store")
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -1,0 +1,1 @@
+"""Probe, decode, sampling, shots and proxies: everything that touches a video file."""

@@ -1,0 +1,77 @@
+"""Telling a whole file from one that ends early or holds what cannot be decoded. Silence is never taken for success."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from frame_pipeline.media.decode import Walk
+from frame_pipeline.media.packets import PacketIndex
+
+Damage = Literal["truncated", "corrupt"]
+
+MISSING_SECONDS = 0.5
+"""A stream that ends this much before its declared end has lost something; less is rounding."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a file whose frames are kept all the same."""
+
+    damage: Damage
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the container says of the stream; None where it says nothing."""
+
+    frames: int | None
+    seconds: float | None
+
+    @classmethod
+    def by(cls, container: InputContainer, stream: VideoStream) -> Declared:
+        """The declaration of an opened stream."""
+        seconds: float | None = None
+        if stream.duration and stream.time_base:
+            seconds = float(stream.duration * stream.time_base)
+        elif match := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
+            # Matroska writes the length of each track as a tag.
+            seconds = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+        elif container.duration and len(container.streams) == 1:
+            # With sound beside it, the container's length may be that of the sound.
+            seconds = container.duration / 1_000_000
+        return cls(stream.frames or None, seconds)
+
+
+def verdict(path: Path, declared: Declared, index: PacketIndex, seconds: float, met: Walk | None) -> Verdict | None:
+    """What the packets, and a full decode when there was one, leave open against the declaration.
+
+    seconds: from the first packet's timestamp to the end of the last one.
+    """
+    there = index.packets if met is None else index.hidden + met.decoded
+    if declared.frames is not None and index.packets < declared.frames:
+        return _truncated(path, f"{there} of {declared.frames} declared frames are there")
+    if declared.frames is None and declared.seconds is not None and declared.seconds - seconds > MISSING_SECONDS:
+        return _truncated(path, f"{seconds:.1f} of {declared.seconds:.1f} declared seconds are there")
+    if not index.complete:
+        return _truncated(path, f"reading stopped after {index.packets} packets")
+    if met is None:
+        return None
+    lost = len(index.pts) - met.decoded
+    if met.errors or lost > 0:
+        return Verdict(
+            "corrupt",
+            f"{path.name}: has damaged parts: {max(lost, 1)} of {len(index.pts)} frames cannot be decoded; "
+            "the others are kept and flagged",
+        )
+    return None
+
+
+def _truncated(path: Path, what: str) -> Verdict:
+    return Verdict("truncated", f"{path.name}: is truncated: {what}; they are kept and flagged")
