@@ -17,6 +17,9 @@ class Progress(Protocol):
     def advance(self, done: int) -> None:
         """`done` units of the current piece are finished, counted from its start."""
 
+    def finish(self) -> None:
+        """A stage of a video is over, however it went."""
+
     def note(self, sentence: str) -> None:
         """Something a person should know, once."""
 
@@ -26,6 +29,7 @@ class Silent:
 
     def start(self, what: str, total: int | None, unit: str) -> None: ...
     def advance(self, done: int) -> None: ...
+    def finish(self) -> None: ...
     def note(self, sentence: str) -> None: ...
 
 

@@ -1,7 +1,7 @@
 """Small clips with the truth beside them: what was drawn and written, never what a decoder said about it.
 
-A recipe called with a folder writes its clip there. Every picture carries its number in binary along the top edge, so
-that `number` tells which one an exported image is, and which way up. Three shots of other colours, with hard cuts.
+A recipe called with a folder writes its clip there. Every picture carries its number along the top edge, so
+that `number` tells which one an exported image is, and that it is the right way up. Three shots, with hard cuts.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from typing import TypeAlias, cast
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideData
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ Image: TypeAlias = NDArray[np.uint8]  # RGB [H, W, 3]
 KEYINT = 24
 X264 = f"keyint={KEYINT}:min-keyint={KEYINT}:scenecut=0"
 X265 = f"{X264}:log-level=none"
-TINTS = ((30, 70, 150), (160, 60, 40), (60, 150, 50))  # one a shot
+TINTS = ((20, 40, 110), (150, 140, 100), (60, 10, 10))  # one a shot, of other brightness too
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Clip:
     path: Path
     pts: tuple[int, ...]
     time_base: Fraction
-    keyframes: tuple[int, ...] | None  # their pts; None where the encoder chose
+    keyframes: tuple[int, ...]  # their pts
     cuts: tuple[int, ...]  # index into pts of the first frame of each later shot
     width: int  # as shown: after the sample aspect ratio and the display matrix
     height: int
@@ -62,7 +63,6 @@ class Recipe:
     time_base: Fraction | None = None  # of what is written; None: as the mov muxer chooses
     file_time_base: Fraction | None = None  # where the container rounds the written times to its own
     shift: int = 0  # ticks by which the demuxer is late
-    keyframes_known: bool = True
     draw: Callable[[float, int, int, int], Image] | None = None  # (number, shot, width, height); None: `_drawn`
     stored: Callable[[Image], Image] = np.ascontiguousarray  # shown picture -> the one in the file
     prepare: Callable[[VideoStream], object] = lambda stream: None
@@ -95,7 +95,7 @@ class Recipe:
         numbers = range(self.hidden, self.hidden + self.frames)
         keyframes = tuple(pts for pts, number in zip(shown, numbers, strict=True) if number % KEYINT == 0)
         return Clip(
-            self.name, path, shown, self.file_time_base or time_base, keyframes if self.keyframes_known else None, cuts,
+            self.name, path, shown, self.file_time_base or time_base, keyframes, cuts,
             width, height, tuple(numbers) if draw in (_drawn, _woven) and height >= 16 else (),
         )  # fmt: skip
 
@@ -117,7 +117,8 @@ def _drawn(number: float, shot: int, width: int, height: int) -> Image:
     for row, speed in enumerate((7, -11, 5)):
         x, y = int(number * speed * width / 320) % width, height * (2 * row + 3) // 9
         cv2.circle(image, (x, y), max(1, height // 9), (250, 240, 90 * row), cv2.FILLED, cv2.LINE_AA)
-    bits = np.unpackbits(np.array([int(number)], np.uint8))[np.arange(width) * 8 // width]
+    # Gray code: one block differs between neighbours, enough to tell them apart and too little to look like a cut.
+    bits = np.unpackbits(np.array([int(number) ^ int(number) >> 1], np.uint8))[np.arange(width) * 8 // width]
     image[: max(1, height // 8)] = 255 * bits[:, None]
     return image
 
@@ -136,7 +137,8 @@ def _flat(number: float, shot: int, width: int, height: int) -> Image:
 @lru_cache(maxsize=32)
 def _texture(shot: int, width: int, height: int) -> Image:
     coarse = np.random.default_rng(shot).integers(0, 90, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
-    return cast(Image, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) + np.uint8(TINTS[shot]))
+    smooth = cast(Image, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+    return smooth + np.array(TINTS[shot], np.uint8)
 
 
 def _turned(degrees: int, *, mirrored: bool = False) -> Callable[[VideoStream], object]:
@@ -190,8 +192,8 @@ vp9_webm = Recipe(
 mkv_ms = Recipe("mkv_ms", suffix="mkv", rate=Fraction(30_000, 1001), frames=96, options=B_FRAMES, file_time_base=MS)
 # AVI stores no presentation times. FFmpeg derives them from the order of the packets, the delay of a B-frame included.
 avi_mpeg4_b = Recipe(
-    "avi_mpeg4_b", suffix="avi", codec="mpeg4", time_base=Fraction(1, 25), shift=1, keyframes_known=False,
-    options="bf=2 b_strategy=0 g=24 qscale=3",
+    "avi_mpeg4_b", suffix="avi", codec="mpeg4", time_base=Fraction(1, 25), shift=1,
+    options=f"bf=2 b_strategy=0 g={KEYINT} sc_threshold=1000000000 qmin=2 qmax=4",
 )  # fmt: skip
 # H.264 without colour decodes as yuv420p, HEVC as gray.
 gray = Recipe("gray", codec="libx265", pix_fmt="gray", options=f"preset=ultrafast x265-params={X265}:bframes=0")
@@ -206,7 +208,8 @@ ALL = (
     vp9_webm, mkv_ms, avi_mpeg4_b, gray, flat, single_frame, tiny, two_pixels,
 )  # fmt: skip
 
-# No times in the file. FFmpeg gives None for every frame of the first, and shuffles those of the second.
+# No times in the file: pts is the place in display order. FFmpeg gives None for each frame of the first, and shuffles
+# those of the second, whose packets it numbers in decoding order.
 raw_h264 = Recipe("raw_h264", suffix="h264", options=B_FRAMES, time_base=Fraction(1, 25))
 avi_h264_b = Recipe("avi_h264_b", suffix="avi", options=B_FRAMES, time_base=Fraction(1, 25))
 UNTIMED = (raw_h264, avi_h264_b)
@@ -258,7 +261,7 @@ def picture(clip: Clip, pts: int) -> Image:
     if matrix is None:
         return image
     # Column x of the stored picture goes to (a x + c y, b x + d y); frame.rotation takes a mirrored one for turned.
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(bytes(cast(SideData, matrix)), np.int32).tolist()
     if a == d == 0:
         image, a, d = np.rot90(image[:, ::-1]), c, b  # transposed
     return np.ascontiguousarray(image[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])
@@ -268,7 +271,8 @@ def number(image: Image) -> int:
     """The number that is burned into the picture."""
     height, width = image.shape[:2]
     strip, block = image[: max(1, height // 8)].mean(axis=(0, 2)), np.arange(width) * 8 // width
-    return sum(int(strip[block == bit].mean() > 127) << (7 - bit) for bit in range(8))
+    bits = [strip[block == bit].mean() > 127 for bit in range(8)]
+    return sum((sum(bits[: bit + 1]) % 2) << (7 - bit) for bit in range(8))
 
 
 def psnr(a: Image, b: Image) -> float:

@@ -183,7 +183,7 @@ class Frames:
         found = verdict(source.video.path, source.declared, source.index, span, met if complete else None)
         output.columns["frames"] = {"damage": found.damage if found else None}
         if complete:
-            output.columns["videos"] = {"decoded_frames": met.decoded}
+            output.columns["videos"] = {"decoded_frames": met.decoded, "status": "ok", "error": None}
         if found:
             output.warnings.append(found.sentence)
             output.columns.setdefault("videos", {}).update(status=found.damage, error=found.sentence)

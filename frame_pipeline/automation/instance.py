@@ -1,0 +1,75 @@
+"""The Dagster instance that belongs to a store: its settings, and runs that died without saying so."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import dagster as dg
+
+from frame_pipeline.store.layout import Layout
+
+PROCESS_TAG = "frame_pipeline/process"
+
+# For one machine: SQLite, one run at a time, nothing sent anywhere, old ticks forgotten.
+SETTINGS = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+  pools:
+    default_limit: 1
+    granularity: run
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 60
+retention:
+  schedule:
+    purge_after_days: 90
+  sensor:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: 90
+"""
+
+
+def dagster_home(layout: Layout) -> Path:
+    """The store's DAGSTER_HOME, made with settings on first use; settings that are there are kept."""
+    layout.dagster.mkdir(parents=True, exist_ok=True)
+    settings = layout.dagster / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(SETTINGS, encoding="utf-8")
+    return layout.dagster
+
+
+def open_instance(layout: Layout) -> dg.DagsterInstance:
+    """The instance, with runs of dead processes of this machine marked as failed."""
+    instance = dg.DagsterInstance.from_config(str(dagster_home(layout)))
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        host, _, process = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and process.isdigit() and not _alive(int(process)):
+            instance.report_run_failed(run, "The process of this run ended without a word; finished videos are kept.")
+    return instance
+
+
+def process_tag() -> dict[str, str]:
+    """The tag by which a later process finds out that this one is dead."""
+    return {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":
+        # On Windows os.kill(pid, 0) ends the process; leave such runs to the monitor.
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,81 @@
+"""`frame-pipeline demo`: from nothing to a contact sheet of the best frames of a generated clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from frame_pipeline.commands.run import run_command
+from frame_pipeline.media.contact_sheet import Tile, as_jpeg, contact_sheet, time_label
+from frame_pipeline.quality.score import DEFAULT_WEIGHTS, quality_sql
+from frame_pipeline.store.lake import Lake, open_lake
+
+BEST = 12
+
+# One row is one of the best frames of the clip's newest result, at most two of a shot.
+_BEST_FRAMES = """
+    SELECT time_s, shot, round({score}, 1) AS quality, round(m.sharpness, 1), round(m.contrast, 1), round(m.brightness, 1), path
+    FROM frames f
+    JOIN results r ON r.stage = 'metrics' AND r.video_id = f.video_id AND r.upstream_hash = f.config_hash
+    JOIN metrics m ON m.video_id = f.video_id AND m.config_hash = r.config_hash AND m.pts = f.pts
+    JOIN videos v ON v.video_id = f.video_id AND v.source = ?
+    WHERE r.created_at = (SELECT max(created_at) FROM results WHERE stage = 'metrics' AND video_id = f.video_id)
+    QUALIFY row_number() OVER (PARTITION BY shot ORDER BY quality DESC) <= 2
+    ORDER BY quality DESC, f.pts LIMIT ?
+"""
+
+
+def demo_command(root: Path, folder: Path, seconds: float) -> int:
+    """Returns the exit code of the run."""
+    clip = (folder / "demo.mp4").absolute()
+    if not clip.exists():
+        _make(clip, seconds)
+    code = run_command([str(clip)], root, "default", (), None, as_json=False)
+    if code == 0:
+        sheet = folder / "best-frames.jpg"
+        _show_best(open_lake(root), clip, sheet)
+        _say_next(clip, sheet)
+    return code
+
+
+def _make(clip: Path, seconds: float) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from frame_pipeline.media.demo_video import write_demo_video
+
+    clip.parent.mkdir(parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("drawing a clip")
+        write_demo_video(
+            clip, seconds=seconds, progress=lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    click.echo(f"made {clip}")
+
+
+def _show_best(lake: Lake, clip: Path, sheet: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    score, weights = quality_sql(DEFAULT_WEIGHTS)
+    rows = lake.rows(_BEST_FRAMES.format(score=score), [*weights, str(clip), BEST])
+    table = Table("time", "shot", "quality", "sharpness", "contrast", "brightness", box=None, title="best frames")
+    for time_s, *numbers, _ in rows:
+        table.add_row(time_label(time_s), *[str(number) for number in numbers])
+    Console().print(table)
+    tiles = [
+        Tile(lake.layout.root / row[-1], f"{time_label(row[0])}  {row[2]:.0f}") for row in sorted(rows, key=lambda r: r[0])
+    ]
+    sheet.write_bytes(as_jpeg(contact_sheet(tiles, columns=4, tile_width=320), 88))
+
+
+def _say_next(clip: Path, sheet: Path) -> None:
+    click.echo(f"\ncontact sheet: {sheet}\nnext:")
+    for command, why in (
+        ("frame-pipeline run FOLDER", "your own videos, all below a folder"),
+        (f"frame-pipeline run {clip.name} --preset best-of-shot", "the sharpest frames of each shot"),
+        ('frame-pipeline query "SELECT * FROM metrics ORDER BY sharpness DESC LIMIT 10"', "ask anything in SQL"),
+        ("frame-pipeline up", "runs, lineage and backfills in the Dagster UI"),
+    ):
+        click.echo(f"  {command:<82} {why}")
