@@ -1,4 +1,4 @@
-"""The command `frame-pipeline`. Each command's work is in a file of its own under `commands/`, imported when it is called."""
+"""The command `frame-pipeline`. Each command's work is in a file under `commands/`, imported when it is called."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from frame_pipeline.errors import FramePipelineError, SettingsError, storage_err
 from frame_pipeline.store.layout import store_root
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+DEBUG = "frame_pipeline.debug"
 
 
 class Commands(click.Group):
     """Turns errors into one sentence on stderr and an exit code; a traceback appears only with --debug."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        debug = bool(ctx.params.get("debug")) or "--debug" in ctx.protected_args + ctx.args
-        logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL, format="%(levelname)s %(name)s %(message)s")
-        if not debug:
-            warnings.simplefilter("ignore")
+        logging.basicConfig(level=logging.CRITICAL, format="%(levelname)s %(name)s %(message)s")
+        warnings.simplefilter("ignore")
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -32,21 +31,33 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("stopped; run the same command again to go on where it ended", err=True)
             sys.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - the outermost place: every error ends as a sentence
-            if debug:
+        except Exception as error:  # the outermost place: every error ends as a sentence
+            if ctx.meta.get(DEBUG):
                 raise
             known = error if isinstance(error, FramePipelineError) else storage_error(store_root(), error)
             click.echo(str(known or f"{type(error).__name__}: {error} (--debug shows where)"), err=True)
             sys.exit(WRONG_USAGE if isinstance(error, SettingsError) else FAILED)
 
 
+def _set_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        # `meta` is shared by a command and the group that it belongs to.
+        ctx.meta[DEBUG] = True
+        logging.getLogger().setLevel(logging.INFO)
+        warnings.simplefilter("default")
+
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="show tracebacks and log lines"
+)
+
+
 def _store_option(command: Any) -> Any:
-    debug = click.option("--debug", is_flag=True, expose_value=False, help="show tracebacks")
     store = click.option(
         "--store", "root", type=click.Path(path_type=Path), default=None, metavar="DIR", callback=_root,
         help="folder of results (default: FRAME_PIPELINE_STORE, else ./store)",
     )  # fmt: skip
-    return debug(store(command))
+    return debug_option(store(command))
 
 
 def _root(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path:
@@ -55,8 +66,8 @@ def _root(_context: click.Context, _parameter: click.Parameter, value: Path | No
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="frame-pipeline")
-@click.option("--debug", is_flag=True, help="show tracebacks")
-def cli(debug: bool) -> None:  # noqa: ARG001 - read by Commands.invoke
+@debug_option
+def cli() -> None:
     """Turn videos into curated, traceable image sets."""
 
 
@@ -79,7 +90,9 @@ def run(
 @cli.command()
 @click.argument("sql")
 @_store_option
-@click.option("--format", "output_format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format", "output_format", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+)
 def query(sql: str, root: Path, output_format: str) -> None:
     """Ask the store in SQL, read-only. `SHOW TABLES` lists what is there."""
     from frame_pipeline.commands.query import query_command

@@ -37,7 +37,7 @@ class FramesOptions(StageOptions):
 
     method: Method = Field(
         "interval",
-        description="how frames are chosen: interval, every_frame, every_nth, keyframes, or scene (the sharpest per shot)",
+        description="how frames are chosen; scene takes the sharpest of each shot",
     )
     interval_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         1.0, description="seconds between frames (method interval)"
@@ -46,7 +46,7 @@ class FramesOptions(StageOptions):
     per_shot: Annotated[int, Field(ge=1)] = Field(3, description="frames per shot, the sharpest ones (method scene)")
     shots: ShotDetector = Field(
         "auto",
-        description="shot detector of PySceneDetect; auto is adaptive, and off for keyframes, which are not fully decoded",
+        description="shot detector of PySceneDetect; auto is adaptive, but off for keyframes (nothing else is decoded)",
     )
     shot_threshold: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="sensitivity of the shot detector in its own unit; empty takes the detector's default"
@@ -81,10 +81,11 @@ class FramesOptions(StageOptions):
         return self.shots
 
     def effective(self) -> dict[str, Any]:
-        read_by_method = {"interval": {"interval_s"}, "every_nth": {"nth"}, "scene": {"per_shot"}}.get(self.method, set())
+        """Without the options of other methods, of a detector that is off, and of another file format."""
         options = self.model_dump(mode="json")
-        for name in {"interval_s", "nth", "per_shot"} - read_by_method:
-            del options[name]
+        for method, name in (("interval", "interval_s"), ("every_nth", "nth"), ("scene", "per_shot")):
+            if self.method != method:
+                del options[name]
         options["shots"] = self.detector or "off"
         if self.detector is None:
             del options["shot_threshold"], options["min_shot_frames"]
@@ -97,7 +98,8 @@ class MetricsOptions(StageOptions):
     """On what the measures are taken."""
 
     long_side: Annotated[int, Field(ge=0)] = Field(
-        0, description="measure on a picture reduced to this longer side, to compare sources of mixed size; 0 is the proxy"
+        0,
+        description="measure on a picture reduced to this longer side, so that mixed sources compare; 0 is the proxy",
     )
 
 
@@ -106,9 +108,9 @@ class PipelineOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    raw_video: RawVideoOptions = Field(default_factory=RawVideoOptions)
-    frames: FramesOptions = Field(default_factory=FramesOptions)
-    metrics: MetricsOptions = Field(default_factory=MetricsOptions)
+    raw_video: RawVideoOptions = RawVideoOptions()
+    frames: FramesOptions = FramesOptions()
+    metrics: MetricsOptions = MetricsOptions()
 
 
 def config_hash(

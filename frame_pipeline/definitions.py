@@ -25,7 +25,7 @@ defs = dg.Definitions(
             description="All stages for the videos of the partition or range.",
         )
     ],
-    resources={"store": StoreResource()},
+    resources={"store": StoreResource(root="")},
     # Steps in the process of the run: models and the store's connection stay open, and nothing is imported twice.
     executor=dg.in_process_executor,
 )

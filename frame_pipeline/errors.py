@@ -29,6 +29,10 @@ class UnreadableVideo(FramePipelineError):
     """A file that can be read but not decoded as a video."""
 
 
+class EmptyRange(FramePipelineError):
+    """The wanted part of a video lies outside it."""
+
+
 class SourceChanged(FramePipelineError):
     """The file of a known video has moved away or holds something else now."""
 

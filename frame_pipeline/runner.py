@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from frame_pipeline.errors import FramePipelineError, MissingInput, SourceChanged, storage_error
+from frame_pipeline.errors import FramePipelineError, MissingInput, SourceChanged, UnreadableVideo, storage_error
 from frame_pipeline.media.sources import fingerprint
 from frame_pipeline.progress import Progress
 from frame_pipeline.stage import Output, Video
@@ -72,9 +72,7 @@ def run_video(
             yield outcome
 
 
-def _run_stage(
-    lake: Lake, key: Key, planned: PlannedStage, run_id: str, progress: Progress
-) -> Outcome:
+def _run_stage(lake: Lake, key: Key, planned: PlannedStage, run_id: str, progress: Progress) -> Outcome:
     stored = find_result(lake, key)
     if stored is not None and stored.status == "done":
         return Outcome(key, "cached", stored, _first(stored.warnings))
@@ -95,9 +93,7 @@ def _run_stage(
         inputs = StoredInputs(lake, key.video_id, planned.upstream)
         planned.stage.compute(video, inputs, output, progress)
         rows = output.rows(planned.stage.table) if planned.stage.table != "videos" else 1
-        result = Result(
-            key, "done", rows, time.perf_counter() - started, warnings=output.warnings, facts=output.facts
-        )
+        result = Result(key, "done", rows, time.perf_counter() - started, warnings=output.warnings, facts=output.facts)
         commit_result(lake, result, provenance, output)
         for warning in output.warnings:
             progress.note(warning)
@@ -111,17 +107,18 @@ def _run_stage(
         output.close()
 
 
-def _failure(
-    lake: Lake, key: Key, error: Exception, provenance: Provenance, output: Output, seconds: float
-) -> Outcome:
+def _failure(lake: Lake, key: Key, error: Exception, provenance: Provenance, output: Output, seconds: float) -> Outcome:
     known = storage_error(lake.layout.root, error)
     if known is not None:
         raise known from error
     expected = isinstance(error, FramePipelineError)
     if not expected:
         log.exception("%s %s", key.video_id, key.stage)
-    sentence = str(error) if expected else f"{key.video_id}: {key.stage} met an unforeseen {type(error).__name__}: {error}"
-    output.columns = {"videos": {"status": "failed", "error": sentence}} if key.stage in ("raw_video", "frames") else {}
+    sentence = (
+        str(error) if expected else f"{key.video_id}: {key.stage} met an unforeseen {type(error).__name__}: {error}"
+    )
+    unreadable = isinstance(error, UnreadableVideo)
+    output.columns = {"videos": {"status": "failed", "error": sentence}} if unreadable else {}
     result = Result(key, "failed", 0, seconds, error=sentence, facts=output.facts)
     commit_result(lake, result, provenance, output)
     return Outcome(key, "failed", result, sentence, expected)
@@ -137,7 +134,9 @@ def _present(video: Video) -> Video:
     except OSError as error:
         raise SourceChanged(video.path, f"the source cannot be read: {error.strerror or error}") from None
     if now != video.fingerprint:
-        raise SourceChanged(video.path, "the source holds something else now", hint="run it again to add it as a new video")
+        raise SourceChanged(
+            video.path, "the source holds something else now", hint="run it again to add it as a new video"
+        )
     return video
 
 

@@ -68,6 +68,8 @@ def _preset(name: str) -> dict[str, dict[str, Any]]:
             text = Path(name).read_text(encoding="utf-8")
         except OSError as error:
             raise SettingsError(name, f"the preset cannot be read: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(name, "the preset is not UTF-8 text") from None
     else:
         hint = f"did you mean {nearest(name, preset_names())}? Presets: {', '.join(preset_names())}, or a .yaml file"
         raise SettingsError(f"--preset {name}", "there is no such preset", hint=hint)

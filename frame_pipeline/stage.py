@@ -100,7 +100,7 @@ class Stage(Protocol):
     def models(self) -> Mapping[str, str]:
         """Model files in use: name to sha256."""
 
-    def compute(self, video: Video, inputs: Inputs, output: Output, progress: Progress) -> None:
+    def compute(self, video: Video, inputs: Inputs, output: Output, progress: Progress, /) -> None:
         """Write the rows. Raises FramePipelineError when this video cannot be done."""
 
 
@@ -109,7 +109,7 @@ class Spool:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.rows = 0
-        self.file = cast(IO[bytes], SpooledTemporaryFile(max_size=SPILL_BYTES))
+        self.file = cast(IO[bytes], SpooledTemporaryFile(max_size=SPILL_BYTES))  # noqa: SIM115 - closed by `Output`
         self._writer: pa.RecordBatchStreamWriter | None = pa.ipc.new_stream(self.file, schema)
 
     def write(self, batch: pa.RecordBatch) -> None:

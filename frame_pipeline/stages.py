@@ -1,4 +1,4 @@
-"""All stages in order, built from options, with the config hash of each. The command line, the planner and Dagster share it."""
+"""All stages in order, built from options, each with its config hash. Command line, planner and Dagster share it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class PlannedStage:
 def plan(options: PipelineOptions, upto: str | None = None) -> list[PlannedStage]:
     """The stages up to and including `upto`, in order. Raises SettingsError for an unknown stage."""
     if upto is not None and upto not in STAGE_NAMES:
-        raise SettingsError(f"--upto {upto}", "there is no such stage", hint=f"did you mean {nearest(upto, STAGE_NAMES)}?")
+        raise SettingsError(
+            f"--upto {upto}", "there is no such stage", hint=f"did you mean {nearest(upto, STAGE_NAMES)}?"
+        )
     planned: dict[str, PlannedStage] = {}
     for stage in _build(options):
         upstream = {name: planned[name].config_hash for name in stage.reads()}

@@ -1,8 +1,8 @@
 """The one step behind all assets: a batch of videos, each taken through the selected stages in this process.
 
-One step instead of one per asset: a failed video then stops only itself. Dagster runs a later step only when the earlier
-one succeeded as a whole, so with a step per asset one bad file among fifty would leave the other forty-nine unmeasured.
-It also saves a process start and a model load per asset.
+One step instead of one per asset: a failed video then stops only itself. Dagster runs a later step only when the
+earlier one succeeded as a whole, so with a step per asset one bad file among fifty would leave the other forty-nine
+unmeasured. It also saves a process start and a model load per asset.
 """
 
 import time
@@ -39,7 +39,7 @@ _METADATA: dict[str, Callable[[Lake, Key], dict[str, Any]]] = {
     backfill_policy=dg.BackfillPolicy.multi_run(BATCH_VIDEOS),
     retry_policy=RETRIES,
 )
-def analyse(context: dg.AssetExecutionContext, store: StoreResource, config: PipelineConfig) -> Iterator[Any]:  # type: ignore[valid-type]
+def analyse(context: dg.AssetExecutionContext, store: StoreResource, config: PipelineConfig) -> Iterator[Any]:
     """Take each video of the batch through the selected stages; what is in the store is not computed again."""
     try:
         selected = {key.to_user_string() for key in context.selected_asset_keys}

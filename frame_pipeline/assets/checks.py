@@ -14,7 +14,8 @@ DECODED_SHARE = 0.98
 # One row is one result whose timestamps do not strictly increase with the source index, or repeat.
 _DISORDER = """
     SELECT video_id, config_hash, count(*) FROM (
-        SELECT video_id, config_hash, pts - lag(pts) OVER (PARTITION BY video_id, config_hash ORDER BY source_index) AS step
+        SELECT video_id, config_hash,
+               pts - lag(pts) OVER (PARTITION BY video_id, config_hash ORDER BY source_index) AS step
         FROM frames
     ) WHERE step <= 0 GROUP BY ALL
 """
@@ -27,9 +28,10 @@ _ROW_COUNTS = """
 """
 
 # One row is one video of which a full decode gave too few frames without anything having been said about it.
+# Both counts are without the frames that an edit list hides.
 _SHORTFALL = """
-    SELECT video_id, source, decoded_frames FROM videos
-    WHERE decoded_frames < ? * declared_frames - (packets - decoded_frames) AND status = 'ok' AND declared_frames <= packets
+    SELECT video_id, source, decoded_frames || ' of ' || shown_frames FROM videos
+    WHERE decoded_frames < ? * shown_frames AND status = 'ok'
 """
 
 
@@ -77,7 +79,9 @@ CHECKS = [pts_increase, rows_match_proxies, decoded_as_declared, measures_are_fi
 def _without_proxy(lake: Lake) -> list[tuple[object, ...]]:
     """Results of which a proxy is missing. Listing a folder once is far cheaper than asking for each file."""
     missing: list[tuple[object, ...]] = []
-    for video_id, config_hash in lake.rows("SELECT video_id, config_hash FROM results WHERE stage = 'frames' AND status = 'done'"):
+    for video_id, config_hash in lake.rows(
+        "SELECT video_id, config_hash FROM results WHERE stage = 'frames' AND status = 'done'"
+    ):
         folder = lake.layout.result_folder(video_id, config_hash)
         there = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
         inputs = StoredInputs(lake, video_id, {"frames": config_hash})

@@ -25,16 +25,14 @@ SPEC = dg.AssetSpec(
 def metadata(lake: Lake, key: Key) -> dict[str, Any]:
     """What a person wants to know of the file."""
     row = lake.row(
-        "SELECT source, codec, width, height, fps, duration_s, status, error, keyframes, variable_rate, hdr, interlaced "
-        "FROM videos WHERE video_id = ?",
+        "SELECT source, codec, width, height, fps, duration_s, status, error, keyframes, variable_rate, hdr, "
+        "interlaced FROM videos WHERE video_id = ?",
         [key.video_id],
     )
     if row is None:
         return {}
     source, codec, width, height, fps, seconds, status, error, keyframes, variable, hdr, interlaced = row
-    flags = [
-        name for name, on in (("variable rate", variable), ("HDR", hdr), ("interlaced", interlaced)) if on
-    ]
+    flags = [name for name, on in (("variable rate", variable), ("HDR", hdr), ("interlaced", interlaced)) if on]
     return {
         "source": dg.MetadataValue.path(source),
         "picture": f"{width} x {height}, {codec}, {fps or 0:.3f} fps" + (f", {', '.join(flags)}" if flags else ""),

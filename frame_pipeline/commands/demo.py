@@ -15,7 +15,8 @@ BEST = 12
 
 # One row is one of the best frames of the clip's newest result, at most two of a shot.
 _BEST_FRAMES = """
-    SELECT time_s, shot, round({score}, 1) AS quality, round(m.sharpness, 1), round(m.contrast, 1), round(m.brightness, 1), path
+    SELECT time_s, shot, round({score}, 1) AS quality,
+           round(m.sharpness, 1), round(m.contrast, 1), round(m.brightness, 1), path
     FROM frames f
     JOIN results r ON r.stage = 'metrics' AND r.video_id = f.video_id AND r.upstream_hash = f.config_hash
     JOIN metrics m ON m.video_id = f.video_id AND m.config_hash = r.config_hash AND m.pts = f.pts
@@ -65,7 +66,8 @@ def _show_best(lake: Lake, clip: Path, sheet: Path) -> None:
         table.add_row(time_label(time_s), *[str(number) for number in numbers])
     Console().print(table)
     tiles = [
-        Tile(lake.layout.root / row[-1], f"{time_label(row[0])}  {row[2]:.0f}") for row in sorted(rows, key=lambda r: r[0])
+        Tile(lake.layout.root / row[-1], f"{time_label(row[0])}  {row[2]:.0f}")
+        for row in sorted(rows, key=lambda r: r[0])
     ]
     sheet.write_bytes(as_jpeg(contact_sheet(tiles, columns=4, tile_width=320), 88))
 

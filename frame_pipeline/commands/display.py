@@ -25,10 +25,9 @@ class Display:
 
     def __init__(self, stages: int) -> None:
         """stages: how many (video, stage) pairs there are to do."""
-        self._rich = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+        self._rich = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._rich.add_task("all", total=stages)
         self._current = self._rich.add_task("", total=None, visible=False)
         self._drawn = 0.0

@@ -114,7 +114,9 @@ def _runtime() -> Finding:
     installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if _version(name)]
     if len(installed) == 2:
         detail = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other"
-        return Finding("onnxruntime", "broken", detail, "GPU inference silently falls back; uninstall both, install one")
+        return Finding(
+            "onnxruntime", "broken", detail, "GPU inference silently falls back; uninstall both, install one"
+        )
     if not installed:
         return Finding("onnxruntime", "missing", "not installed", "faces are off; install the extra cpu or cuda")
     import onnxruntime
@@ -132,7 +134,9 @@ def _package(name: str, purpose: str) -> Finding:
 def _models() -> Finding:
     folder = os.environ.get(MODELS_VARIABLE)
     if not folder:
-        return Finding("models", "missing", f"{MODELS_VARIABLE} is not set", "no stage of this version needs model files")
+        return Finding(
+            "models", "missing", f"{MODELS_VARIABLE} is not set", "no stage of this version needs model files"
+        )
     files = [file for file in Path(folder).rglob("*") if file.is_file()] if Path(folder).is_dir() else []
     state: Literal["ok", "missing"] = "ok" if files else "missing"
     return Finding("models", state, f"{folder}: {len(files)} files", "" if files else "put model files there")

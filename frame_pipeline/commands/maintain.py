@@ -31,7 +31,9 @@ def _list_and_remove(lake: Lake, what: str, unused: list[Unused], *, agreed: boo
     total = sum(entry.bytes for entry in unused)
     click.echo(f"{what}: {len(unused)}, {_mib(total)}")
     for entry in unused[:LISTED]:
-        click.echo(f"  {entry.key.video_id} {entry.key.stage} {entry.key.config_hash}: {entry.rows} rows, {_mib(entry.bytes)}")
+        click.echo(
+            f"  {entry.key.video_id} {entry.key.stage} {entry.key.config_hash}: {entry.rows} rows, {_mib(entry.bytes)}"
+        )
     if len(unused) > LISTED:
         click.echo(f"  and {len(unused) - LISTED} more")
     if agreed or (sys.stdin.isatty() and click.confirm("remove them?")):

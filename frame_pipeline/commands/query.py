@@ -28,7 +28,9 @@ def query_command(sql: str, root: Path, output_format: str) -> None:
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in READS:
-            raise SettingsError("query", "takes one statement that only reads", hint="e.g. SELECT * FROM frames LIMIT 5")
+            raise SettingsError(
+                "query", "takes one statement that only reads", hint="e.g. SELECT * FROM frames LIMIT 5"
+            )
         relation = connection.sql(sql)
         if output_format == "table":
             columns, _ = shutil.get_terminal_size((160, 24))

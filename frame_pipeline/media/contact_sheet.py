@@ -43,9 +43,7 @@ def contact_sheet(tiles: Sequence[Tile], *, columns: int = 6, tile_width: int = 
         if picture is not None:
             down, right = (height - picture.shape[0]) // 2, (tile_width - picture.shape[1]) // 2
             sheet[y + down : y + down + picture.shape[0], x + right : x + right + picture.shape[1]] = picture
-        cv2.putText(
-            sheet, tile.label, (x + 2, y + height + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.38, TEXT, 1, cv2.LINE_AA
-        )
+        cv2.putText(sheet, tile.label, (x + 2, y + height + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.38, TEXT, 1, cv2.LINE_AA)
     return sheet
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from frame_pipeline.errors import UnreadableVideo
@@ -32,6 +32,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         stream = streams[0]
         if stream.codec_context is None:
             raise UnreadableVideo(path, "its video codec is not supported by this build of PyAV")
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all
         # AUTO allows frame threads. They may swallow the error at the end of a cut-off file, which is why every
         # full decode is compared with the packets in the file (see media.damage).
         stream.thread_type = "AUTO"

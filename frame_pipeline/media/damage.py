@@ -10,6 +10,7 @@ from typing import Literal
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from frame_pipeline.errors import UnreadableVideo
 from frame_pipeline.media.decode import Walk
 from frame_pipeline.media.packets import PacketIndex
 
@@ -32,6 +33,7 @@ class Declared:
     """What the container says of the stream; None where it says nothing."""
 
     frames: int | None
+    """frames in the header, or in the index where an edit list leaves some out"""
     seconds: float | None
 
     @classmethod
@@ -46,7 +48,11 @@ class Declared:
         elif container.duration and len(container.streams) == 1:
             # With sound beside it, the container's length may be that of the sound.
             seconds = container.duration / 1_000_000
-        return cls(stream.frames or None, seconds)
+        # MP4 lists every frame in its index. Where an edit list hides a part, the list is shorter than the header's
+        # number; in fragments it is longer than what is read at first, and the header's number is 0.
+        listed = len(stream.index_entries) if "mp4" in container.format.name else 0
+        frames = min(stream.frames, listed) if listed else stream.frames
+        return cls(frames or None, seconds)
 
 
 def verdict(path: Path, declared: Declared, index: PacketIndex, seconds: float, met: Walk | None) -> Verdict | None:
@@ -63,14 +69,19 @@ def verdict(path: Path, declared: Declared, index: PacketIndex, seconds: float, 
         return _truncated(path, f"reading stopped after {index.packets} packets")
     if met is None:
         return None
-    lost = len(index.pts) - met.decoded
-    if met.errors or lost > 0:
-        return Verdict(
-            "corrupt",
-            f"{path.name}: has damaged parts: {max(lost, 1)} of {len(index.pts)} frames cannot be decoded; "
-            "the others are kept and flagged",
-        )
+    lost = max(len(index.pts) - met.decoded, 0) + met.damaged
+    if met.errors or lost:
+        what = f"{max(lost, 1)} of {max(len(index.pts), met.decoded)} frames are lost or damaged"
+        return Verdict("corrupt", f"{path.name}: has corrupt parts: {what}; the others are kept and flagged")
     return None
+
+
+def nothing_decoded(path: Path, packets: int, met: Walk) -> UnreadableVideo:
+    """Why a walk through a stream showed no frame at all."""
+    if met.out_of_order:
+        hint = "put it into a container first, e.g. ffmpeg -i IN -c copy OUT.mp4"
+        return UnreadableVideo(path, "its frames carry no timestamps", hint=hint)
+    return UnreadableVideo(path, "no frame can be decoded" if packets else "has no frames")
 
 
 def _truncated(path: Path, what: str) -> Verdict:

@@ -5,20 +5,30 @@ Memory: FFmpeg's own frame threads hold a few frames, `prefetched` at most `dept
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, cycle
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
+from av.container import InputContainer
+from av.stream import Discard
 from av.video.stream import VideoStream
 
 from frame_pipeline.media.container import opened
 from frame_pipeline.media.packets import PacketIndex
 
 T = TypeVar("T")
+
+KEYFRAME_DECODERS = min(4, os.cpu_count() or 1)
+KEYFRAMES_AHEAD = 2
+STOP_SECONDS = 0.2
+"""How often a waiting producer looks whether its consumer has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +46,13 @@ class Walk:
     """What a walk through the stream met; complete when its iterator has ended."""
 
     decoded: int = 0
+    """frames that were shown"""
+    damaged: int = 0
+    """of these, frames that the decoder marks as damaged"""
     errors: int = 0
+    """packets that could not be decoded"""
     out_of_order: int = 0
+    """frames left out because they had no timestamp of their own"""
 
 
 def walk(
@@ -49,21 +64,25 @@ def walk(
     Frames without a timestamp, or with one that does not advance, have no identity and are counted, not shown.
     """
     with opened(path) as (container, stream):
-        first = index.keyframe_before(start_pts) if start_pts is not None else None
-        if first is not None:
-            container.seek(first, stream=stream)
+        # AVI has no presentation times. With B-frames those that come out are shuffled, but their set is right.
+        ranked = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        sought = start_pts is not None and len(index.pts) > 0 and not ranked
+        frames = _from(container, stream, index, start_pts or 0, met) if sought else _frames(container, stream, met)
         last: int | None = None
         place = 0
-        for frame in _frames(container.demux(stream), stream, met):
+        for frame in frames:
+            if ranked and place < len(index.pts):
+                frame.pts = int(index.pts[place])
             if frame.pts is None or (last is not None and frame.pts <= last):
                 met.out_of_order += 1
                 continue
-            if last is None and first is not None:
+            if last is None and sought:
                 place = index.position(frame.pts)
             last = frame.pts
             if end_pts is not None and frame.pts >= end_pts:
                 return
             met.decoded += 1
+            met.damaged += bool(frame.is_corrupt)
             if start_pts is None or frame.pts >= start_pts:
                 yield Shown(place, frame.pts, bool(frame.key_frame), frame)
             place += 1
@@ -72,23 +91,29 @@ def walk(
 def keyframes(
     path: Path, index: PacketIndex, met: Walk, *, start_pts: int | None = None, end_pts: int | None = None
 ) -> Iterator[Shown]:
-    """The keyframes of a stream with start_pts <= pts < end_pts; no other packet is decoded."""
-    with opened(path) as (container, stream):
-        # One picture at a time: threads that work on several would hold each back until the next one is in.
-        stream.thread_type = "SLICE"
-        first = index.keyframe_before(start_pts) if start_pts is not None else None
-        if first is not None:
-            container.seek(first, stream=stream)
-        for packet in container.demux(stream):
-            if not packet.size or not packet.is_keyframe or packet.is_discard:
-                continue
-            if end_pts is not None and packet.pts is not None and packet.pts >= end_pts:
+    """The keyframes of a stream with start_pts <= pts < end_pts; no other packet is decoded.
+
+    Keyframes need nothing but themselves, so KEYFRAME_DECODERS work on them in turns.
+    """
+    turns = [
+        prefetched(_each_alone(path, number, start_pts, end_pts), KEYFRAMES_AHEAD)
+        for number in range(KEYFRAME_DECODERS)
+    ]
+    with ExitStack() as stack:
+        for turn in turns:
+            stack.callback(turn.close)
+        for turn in cycle(turns):
+            frames = next(turn, None)
+            if frames is None:
                 return
-            for frame in _alone(packet, stream, met):
+            met.errors += not frames
+            for frame in frames:
+                if frame.pts is None:
+                    met.out_of_order += 1
+                    continue
+                place = index.position(frame.pts) if len(index.pts) else met.decoded
                 met.decoded += 1
-                if frame.pts is not None and (start_pts is None or frame.pts >= start_pts):
-                    place = index.position(frame.pts) if len(index.pts) else met.decoded - 1
-                    yield Shown(place, frame.pts, True, frame)
+                yield Shown(place, frame.pts, True, frame)
 
 
 def pick(path: Path, index: PacketIndex, wanted: Iterable[int]) -> Iterator[Shown]:
@@ -102,73 +127,110 @@ def pick(path: Path, index: PacketIndex, wanted: Iterable[int]) -> Iterator[Show
         for pts in wanted:
             keyframe = index.keyframe_before(pts)
             if reached is None or (keyframe is not None and keyframe > reached):
-                if keyframe is None:
-                    container.seek(int(container.start_time or 0), backward=True)
-                else:
-                    container.seek(keyframe, stream=stream)
-                frames = _frames(container.demux(stream), stream, Walk())
+                frames = _from(container, stream, index, pts, Walk())
             frame = next((frame for frame in frames if frame.pts is not None and frame.pts >= pts), None)
-            if frame is None or frame.pts != pts:
-                # The container's seek did not land before the frame (some have no index): walk there instead.
-                found = next((shown for shown in walk(path, index, Walk()) if shown.pts >= pts), None)
-                reached = None
-                if found is not None and found.pts == pts:
-                    yield found
-                continue
-            reached = pts
-            yield Shown(index.position(pts), pts, bool(frame.key_frame), frame)
+            # After a gap the frame in hand may be a later one, which a next timestamp could want: start over there.
+            reached = pts if frame is not None and frame.pts == pts else None
+            if frame is not None and reached is not None:
+                yield Shown(index.position(pts), pts, bool(frame.key_frame), frame)
 
 
-def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
+def prefetched(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     """The same items, made by a thread of their own at most `depth` ahead. Closing the iterator stops the thread."""
-    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=depth)
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
-
-    def put(entry: tuple[T | None, BaseException | None]) -> None:
-        while not stopped.is_set():
-            try:
-                return ready.put(entry, timeout=0.2)
-            except queue.Full:
-                continue
 
     def produce() -> None:
         try:
             for item in items:
-                put((item, None))
-                if stopped.is_set():
+                if not _offer(ready, ("item", item), stopped):
                     return
-            put((None, StopIteration()))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again in the consumer
-            put((None, error))
+            _offer(ready, ("end", None), stopped)
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer
+            _offer(ready, ("error", error), stopped)
 
     thread = threading.Thread(target=produce, name="decode", daemon=True)
     thread.start()
     try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item  # type: ignore[misc]
+        while (entry := ready.get())[0] == "item":
+            yield entry[1]
+        if entry[0] == "error":
+            raise entry[1]
     finally:
         stopped.set()
         thread.join()
 
 
-def _alone(packet: av.Packet, stream: VideoStream, met: Walk) -> list[av.VideoFrame]:
+def _offer(ready: queue.Queue[tuple[str, Any]], entry: tuple[str, Any], stopped: threading.Event) -> bool:
+    """Put an entry; False when the consumer has gone."""
+    while not stopped.is_set():
+        try:
+            ready.put(entry, timeout=STOP_SECONDS)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def _each_alone(path: Path, number: int, start_pts: int | None, end_pts: int | None) -> Iterator[list[av.VideoFrame]]:
+    """Every KEYFRAME_DECODERSth keyframe in range, from the `number`th: what it gives, nothing when it is damaged."""
+    with opened(path) as (container, stream):
+        # One picture at a time: threads that work on several would hold each back until the next one is in.
+        stream.thread_type = "SLICE"
+        stream.discard = Discard.nonkey
+        place = 0
+        for packet in container.demux(stream):
+            if not packet.size or not packet.is_keyframe or packet.is_discard:
+                continue
+            if packet.pts is not None and start_pts is not None and packet.pts < start_pts:
+                continue
+            if packet.pts is not None and end_pts is not None and packet.pts >= end_pts:
+                return
+            if place % KEYFRAME_DECODERS == number:
+                yield _alone(packet, stream)
+            place += 1
+
+
+def _alone(packet: av.Packet[VideoStream], stream: VideoStream) -> list[av.VideoFrame]:
     """What one packet gives without those after it: the decoder is emptied and made new."""
     try:
-        frames = [*packet.decode(), *stream.codec_context.decode(None)]
+        return [*packet.decode(), *stream.codec_context.decode(None)]
     except av.FFmpegError:
-        met.errors += 1
-        frames = []
-    stream.codec_context.flush_buffers()
-    return frames  # type: ignore[return-value]
+        return []
+    finally:
+        stream.codec_context.flush_buffers()
 
 
-def _frames(packets: Iterator[av.Packet], stream: VideoStream, met: Walk) -> Iterator[av.VideoFrame]:
-    resuming = False
+def _from(
+    container: InputContainer, stream: VideoStream, index: PacketIndex, pts: int, met: Walk
+) -> Iterator[av.VideoFrame]:
+    """Frames from at or before `pts` on.
+
+    Containers without an index (MPEG-TS) may land behind the keyframe that was asked for. Then an earlier one is asked
+    for, twice as far back each time, and at last the beginning.
+    """
+    place = int((index.keyframe_pts <= pts).sum())
+    back = 1
+    while True:
+        beginning = place - back < 0
+        if beginning:
+            container.seek(int(container.start_time or 0))
+        else:
+            container.seek(int(index.keyframe_pts[place - back]), stream=stream)
+        frames = _frames(container, stream, met, resuming=not beginning)
+        first = next(frames, None)
+        if first is not None and (beginning or (first.pts is not None and first.pts <= pts)):
+            return chain([first], frames)
+        if beginning:
+            return frames
+        back *= 2
+
+
+def _frames(
+    container: InputContainer, stream: VideoStream, met: Walk, *, resuming: bool = False
+) -> Iterator[av.VideoFrame]:
+    """Decoded frames from where the container is; `resuming` waits for a keyframe first."""
+    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
@@ -187,4 +249,4 @@ def _frames(packets: Iterator[av.Packet], stream: VideoStream, met: Walk) -> Ite
             stream.codec_context.flush_buffers()
             continue
         resuming = False
-        yield from frames  # type: ignore[misc]
+        yield from frames

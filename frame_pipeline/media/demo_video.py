@@ -89,7 +89,7 @@ def write_demo_video(
                 if progress:
                     progress(index + 1, total)
             container.mux(stream.encode())
-        os.replace(part, path)
+        Path.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
     return path

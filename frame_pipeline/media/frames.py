@@ -16,18 +16,17 @@ from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from frame_pipeline.config import FramesOptions
-from frame_pipeline.errors import UnreadableVideo
+from frame_pipeline.errors import EmptyRange
 from frame_pipeline.media.container import opened
-from frame_pipeline.media.damage import Declared, verdict
+from frame_pipeline.media.damage import Declared, nothing_decoded, verdict
 from frame_pipeline.media.decode import Shown, Walk, keyframes, pick, prefetched, walk
 from frame_pipeline.media.packets import PacketIndex, read_packets
 from frame_pipeline.media.proxies import Proxy, ProxyMaker, ProxyWriter
 from frame_pipeline.media.rows import FrameRows, ShotRows
-from frame_pipeline.media.sampling import sample, stamps
+from frame_pipeline.media.sampling import S, sample, stamps
 from frame_pipeline.media.sharpest import Sharpest
 from frame_pipeline.media.shots import ShotFinder
 from frame_pipeline.progress import Progress
@@ -56,6 +55,14 @@ class Source:
         end = self.ticks(options.end_s) if options.end_s is not None else None
         return (None if start is None else -(-start // 1)), (None if end is None else -(-end // 1))
 
+    def outside(self, options: FramesOptions) -> bool:
+        """Whether the wanted part holds no frame."""
+        return len(self.index.pts) > 0 and next(stamps(self.index, *self.range(options)), None) is None
+
+    def length(self) -> str:
+        """How long the stream is, for a person."""
+        return f"it is {_span(self):.1f} s long"
+
     def ticks(self, seconds: float) -> Fraction:
         """A time after the first frame as an exact timestamp."""
         return self.first_pts + Fraction(str(seconds)) / self.time_base
@@ -82,7 +89,7 @@ class Frames:
         """None."""
         return {}
 
-    def compute(self, video: Video, inputs: Inputs, output: Output, progress: Progress) -> None:
+    def compute(self, video: Video, _inputs: Inputs, output: Output, progress: Progress) -> None:
         """Decode once; write `frames`, `shots` and the proxies. Raises UnreadableVideo when nothing can be decoded."""
         source = _examine(video)
         started, met = time.perf_counter(), Walk()
@@ -99,8 +106,10 @@ class Frames:
                 proxies = self._sampled(reporter.watch(frames), finder, shots, source, writer, way)
             for proxy in proxies:
                 rows.add(proxy, writer.name(proxy.pts))
-        if not rows.count and not met.decoded:
-            raise UnreadableVideo(video.path, "no frame can be decoded" if way != "nothing" else "has no frames")
+        if not rows.count and source.outside(self.options):
+            raise EmptyRange(video.path, "holds no frame between frames.start_s and frames.end_s", hint=source.length())
+        if not met.decoded:
+            raise nothing_decoded(video.path, source.index.packets, met)
         rows.finish(shots.finish() if finder else None)
         self._conclude(source, met, way, time.perf_counter() - started, output)
 
@@ -117,16 +126,14 @@ class Frames:
                 return "seek", _counted(pick(path, index, plan), met)
         return "full", walk(path, index, met, start_pts=start, end_pts=end)
 
-    def _rule(self, frames: Iterable[Shown] | Iterable[object], source: Source) -> Iterator[Shown]:
+    def _rule(self, frames: Iterable[S], source: Source) -> Iterator[S]:
         origin = source.ticks(self.options.start_s)
-        return sample(frames, self.options, origin, source.time_base)  # type: ignore[arg-type,type-var]
+        return sample(frames, self.options, origin, source.time_base)
 
     def _finder(self, source: Source) -> ShotFinder | None:
         if self.options.detector is None:
             return None
-        return ShotFinder(
-            self.options.detector, self.options.shot_threshold, self.options.min_shot_frames, source.rate
-        )
+        return ShotFinder(self.options.detector, self.options.shot_threshold, self.options.min_shot_frames, source.rate)
 
     def _sampled(
         self,

@@ -1,7 +1,7 @@
 """The frames of a file as its packets announce them: timestamps and keyframes without decoding anything.
 
-Reading the packets is some hundred times faster than decoding them. It tells where keyframes are, so that sparse frames can
-be reached by seeking, and how many frames a full decode must give. 9 bytes a frame stay in memory.
+Reading the packets is some hundred times faster than decoding them. It tells where keyframes are, so that sparse frames
+can be reached by seeking, and how many frames a full decode must give. 9 bytes a frame stay in memory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From a decoded frame to the picture that people see: deinterlaced, tone-mapped, in shape and upright.
 
-`render` is a pure function of one decoded frame. That is why deinterlacing uses a spatial filter (estdif): the picture of
-a frame is the same whether the decoder walked there from the start or jumped to the keyframe before it, so the exported
-picture is the measured one.
+`render` is a pure function of one decoded frame. That is why deinterlacing uses a spatial filter (estdif): the picture
+of a frame is the same whether the decoder walked there from the start or jumped to the keyframe before it, so the
+exported picture is the measured one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
+from av.sidedata.sidedata import SideData
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -60,7 +60,7 @@ UPRIGHT = Orientation()
 
 def orientation(frame: av.VideoFrame) -> Orientation:
     """The frame's display matrix as an orientation; upright when there is none or when it is no quarter turn."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if data is None:
         return UPRIGHT
     # Row-major 3x3; a source point (x, y) is shown at (a x + c y, b x + d y).

@@ -58,7 +58,7 @@ def read_image(path: Path) -> NDArray[np.uint8] | None:
     Not cv2.imread, which fails on non-ASCII names on Windows. Raises OSError.
     """
     data = np.fromfile(path, dtype=np.uint8)
-    return None if data.size == 0 else cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None  # type: ignore[return-value]
 
 
 class ProxyMaker:

@@ -19,9 +19,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 
 from frame_pipeline.config import RawVideoOptions
-from frame_pipeline.errors import UnreadableVideo
 from frame_pipeline.media.container import opened
-from frame_pipeline.media.damage import Declared, verdict
+from frame_pipeline.media.damage import Declared, nothing_decoded, verdict
 from frame_pipeline.media.decode import Walk, walk
 from frame_pipeline.media.packets import PacketIndex, read_packets
 from frame_pipeline.media.picture import Shape
@@ -53,13 +52,14 @@ class RawVideo:
         """None."""
         return {}
 
-    def compute(self, video: Video, inputs: Inputs, output: Output, progress: Progress) -> None:
+    def compute(self, video: Video, _inputs: Inputs, output: Output, progress: Progress) -> None:
         """Fill the video's row in `videos`. Raises UnreadableVideo."""
         progress.start(f"{video.video_id} raw_video", None, "packet")
         index = read_packets(video.path)
-        frames = [shown.picture for shown in islice(walk(video.path, index, Walk()), EXAMINED_FRAMES)]
+        met = Walk()
+        frames = [shown.picture for shown in islice(walk(video.path, index, met), EXAMINED_FRAMES)]
         if not frames:
-            raise UnreadableVideo(video.path, "no frame can be decoded" if index.packets else "has no frames")
+            raise nothing_decoded(video.path, index.packets, met)
         with opened(video.path) as (container, stream):
             values = _stream_facts(container, stream, frames) | _timing(stream, index, frames[0])
             declared = Declared.by(container, stream)
@@ -122,6 +122,7 @@ def _timing(stream: VideoStream, index: PacketIndex, first: av.VideoFrame) -> di
         "start_pts": int(index.pts[0]) if len(index.pts) else first.pts,
         "duration_s": seconds,
         "packets": index.packets,
+        "shown_frames": index.packets - index.hidden,
         "keyframes": int(index.keyframe.sum()),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -68,7 +68,8 @@ class Shrink:
         height = max(1, round(frame.height * width / frame.width))
         # POINT looks only at the pixels it keeps, as PySceneDetect's own reduction nearly does. Averaging instead
         # smooths what the detectors' thresholds were tuned on: on the test clips it loses cuts and finds false ones.
-        return self._scaler.reformat(frame, width, height, "bgr24", interpolation=Interpolation.POINT).to_ndarray()
+        small = self._scaler.reformat(frame, width, height, "bgr24", interpolation=Interpolation.POINT)
+        return cast(NDArray[np.uint8], small.to_ndarray())
 
 
 def _make(detector: str, threshold: float | None, min_shot_frames: int) -> Any:

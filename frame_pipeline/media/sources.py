@@ -12,10 +12,11 @@ from pathlib import Path
 
 from frame_pipeline.errors import FramePipelineError, UnreadableSource
 
-VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .m2ts .m2v .m4v .mjpeg .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .ogm "
-    ".ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
-)
+_SUFFIXES = """
+    3g2 3gp asf avi divx dv f4v flv gif m2ts m2v m4v mjpeg mkv mov mp4 mpe mpeg mpg mts mxf ogm ogv qt rm rmvb ts vob
+    webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLE_BYTES = 2**20
 SAMPLES = 64

@@ -7,6 +7,7 @@ ones: transfer function, tone curve, gamut, gamma.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,9 @@ def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> NDArray
     pixels: uint16 RGB [H, W, 3], full range, coded with `transfer` (16 PQ, 18 HLG as in ITU-T H.273).
     Returns uint8 RGB [H, W, 3] with BT.709 primaries and a display gamma of 2.4 (BT.1886).
     """
-    light = _linear(transfer)[pixels >> 4]
+    light: Any = _linear(transfer)[pixels >> 4]
     if primaries == BT2020_PRIMARIES:
-        light = np.maximum(light @ _TO_BT709.T, 0.0)
+        light = np.maximum(light @ _TO_BT709.T, np.float32(0))
     # A curve for each channel: the brightest lights lose colour, as they do on film, instead of turning orange.
     light = _compressed(light, PEAK_NITS[transfer] / SDR_WHITE_NITS)
     gamma = _gamma()
@@ -43,8 +44,7 @@ def to_sdr(pixels: NDArray[np.uint16], transfer: int, primaries: int) -> NDArray
 
 def _compressed(light: NDArray[np.float32], peak: float) -> NDArray[np.float32]:
     """Light 0..peak to 0..1. Source: Reinhard et al., "Photographic tone reproduction", SIGGRAPH 2002, equation 4."""
-    squeezed: NDArray[np.float32] = light * (1 + light / np.float32(peak**2)) / (1 + light)
-    return squeezed
+    return (light * (1 + light / np.float32(peak**2)) / (1 + light)).astype(np.float32, copy=False)
 
 
 @cache

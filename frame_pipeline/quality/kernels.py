@@ -15,14 +15,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 def gray_pass(gray: NDArray[np.uint8]) -> tuple[int, int, float, NDArray[np.int64]]:
     """Laplacian sum, Laplacian sum of squares, sum of Sobel magnitudes, histogram [256].
 
     gray: uint8 [H, W], C-contiguous, at least 1 x 1.
     """
     height, width = gray.shape
-    laplace, laplace2, edges = 0, 0, 0.0
+    laplace: Any = 0
+    laplace2: Any = 0
+    edges: Any = 0.0
     even, odd = np.zeros(256, np.int64), np.zeros(256, np.int64)
     magnitude = np.empty(width, np.float32)
     response = np.empty(width, np.int32)
@@ -31,7 +33,9 @@ def gray_pass(gray: NDArray[np.uint8]) -> tuple[int, int, float, NDArray[np.int6
         row = gray[y]
         down = gray[y + 1 if y + 1 < height else max(height - 2, 0)]
         _responses(up, row, down, response, magnitude)
-        row_sum, row_squares, row_edges = np.int32(0), np.int64(0), np.float32(0.0)
+        row_sum: Any = np.int32(0)
+        row_squares: Any = np.int64(0)
+        row_edges: Any = np.float32(0.0)
         for x in range(width):
             value = response[x]
             row_sum += value
@@ -49,7 +53,7 @@ def gray_pass(gray: NDArray[np.uint8]) -> tuple[int, int, float, NDArray[np.int6
     return laplace, laplace2, edges, even + odd
 
 
-@njit(cache=True, nogil=True, inline="always", boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always", boundscheck=False)
 def _responses(up: Any, row: Any, down: Any, response: Any, magnitude: Any) -> None:
     width = row.shape[0]
     for x in range(1, width - 1):
@@ -69,13 +73,16 @@ def _responses(up: Any, row: Any, down: Any, response: Any, magnitude: Any) -> N
         magnitude[x] = np.float32(abs(gy))
 
 
-@njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, boundscheck=False)
 def opponent_pass(bgr: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Sums over R - G and over R + G - 2 B: plain and squared (rg, rg squared, yb2, yb2 squared).
 
     bgr: uint8 [H, W, 3], C-contiguous.
     """
-    rg_sum, rg_squares, yb_sum, yb_squares = 0, 0, 0, 0
+    rg_sum: Any = 0
+    rg_squares: Any = 0
+    yb_sum: Any = 0
+    yb_squares: Any = 0
     for y in range(bgr.shape[0]):
         row = bgr[y]
         a, aa, b, bb = np.int32(0), np.int64(0), np.int32(0), np.int64(0)

@@ -177,7 +177,7 @@ def scores(statistics: GrayStatistics) -> dict[str, float]:
 
 def measure(bgr: NDArray[np.uint8]) -> dict[str, float | int]:
     """Every measure of a picture, by the names of the columns of `metrics`. bgr: uint8 [H, W, 3]."""
-    gray = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    gray: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # type: ignore[assignment]
     statistics = GrayStatistics.of(gray)
     return {
         **scores(statistics),

@@ -64,10 +64,9 @@ class Metrics:
     def compute(self, video: Video, inputs: Inputs, output: Output, progress: Progress) -> None:
         """Write one row per frame. Raises MissingInput when a proxy is gone."""
         progress.start(f"{video.video_id} metrics", inputs.count("frames"), "frame")
-        done, batch = 0, []
-        for row in self._measured(inputs):
+        batch: list[dict[str, Any]] = []
+        for done, row in enumerate(self._measured(inputs), start=1):
             batch.append(row)
-            done += 1
             if len(batch) >= BATCH_ROWS:
                 output.write("metrics", pa.RecordBatch.from_pylist(batch, _COLUMNS))
                 batch = []

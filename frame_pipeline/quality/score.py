@@ -22,7 +22,9 @@ def quality_sql(weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> tuple[str, li
     """
     unknown = set(weights) - set(MEASURES)
     if unknown or any(weight < 0 for weight in weights.values()) or sum(weights.values()) <= 0:
-        raise ValueError(f"weights are not negative, not all zero, and belong to {', '.join(MEASURES)}: {dict(weights)}")
+        raise ValueError(
+            f"weights are not negative, not all zero, and belong to {', '.join(MEASURES)}: {dict(weights)}"
+        )
     used = [(name, weights[name]) for name in MEASURES if weights.get(name)]
     total = sum(weight for _, weight in used)
     return "(" + " + ".join(f"{name} * ?" for name, _ in used) + ")", [weight / total for _, weight in used]

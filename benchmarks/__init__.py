@@ -1,0 +1,1 @@
+"""How fast, against what: ratios measured in one run. `python -m benchmarks` runs all of them."""
