@@ -13,7 +13,9 @@ class FramePipelineError(Exception):
     """`subject: what (hint)`, where the subject is the input, option or folder that it happened to."""
 
     def __init__(self, subject: str | PathLike[str], what: str, *, hint: str = "") -> None:
-        self.subject, self.what, self.hint = str(subject), what, hint
+        # A file may be called anything; what a terminal would act on is shown as an escape.
+        self.subject = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(subject))
+        self.what, self.hint = what, hint
         super().__init__(f"{self.subject}: {what} ({hint})" if hint else f"{self.subject}: {what}")
 
 

@@ -47,8 +47,6 @@ class Walk:
 
     decoded: int = 0
     """frames that were shown"""
-    damaged: int = 0
-    """of these, frames that the decoder marks as damaged"""
     errors: int = 0
     """packets that could not be decoded"""
     out_of_order: int = 0
@@ -82,7 +80,6 @@ def walk(
             if end_pts is not None and frame.pts >= end_pts:
                 return
             met.decoded += 1
-            met.damaged += bool(frame.is_corrupt)
             if start_pts is None or frame.pts >= start_pts:
                 yield Shown(place, frame.pts, bool(frame.key_frame), frame)
             place += 1

@@ -106,10 +106,8 @@ class Frames:
                 proxies = self._sampled(reporter.watch(frames), finder, shots, source, writer, way)
             for proxy in proxies:
                 rows.add(proxy, writer.name(proxy.pts))
-        if not rows.count and source.outside(self.options):
-            raise EmptyRange(video.path, "holds no frame between frames.start_s and frames.end_s", hint=source.length())
-        if not met.decoded:
-            raise nothing_decoded(video.path, source.index.packets, met)
+        if not rows.count:
+            self._explain_nothing(source, met, way, output)
         rows.finish(shots.finish() if finder else None)
         self._conclude(source, met, way, time.perf_counter() - started, output)
 
@@ -173,6 +171,15 @@ class Frames:
                 cuts = shots.cut(finder.show(frame.picture)) if finder else []
                 yield from map(writer.write, sharpest.show(count, frame, cuts))
             yield from map(writer.write, sharpest.finish(shots.cut(finder.finish()) if finder else []))
+
+    def _explain_nothing(self, source: Source, met: Walk, way: str, output: Output) -> None:
+        path = source.video.path
+        if source.outside(self.options):
+            raise EmptyRange(path, "holds no frame between frames.start_s and frames.end_s", hint=source.length())
+        chose_none = met.decoded or (way != "full" and not met.errors and not met.out_of_order)
+        if not chose_none:
+            raise nothing_decoded(path, source.index.packets, met)
+        output.warnings.append(f"{path.name}: frames.method={self.options.method} takes none of its frames")
 
     def _conclude(self, source: Source, met: Walk, way: str, seconds: float, output: Output) -> None:
         output.facts.update(

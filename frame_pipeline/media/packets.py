@@ -7,14 +7,17 @@ can be reached by seeking, and how many frames a full decode must give. 9 bytes 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from numpy.typing import NDArray
 
-from frame_pipeline.media.container import opened
+from frame_pipeline.media.container import opened, reason
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class PacketIndex:
     """all packets with data, those hidden by an edit list included"""
     hidden: int
     """packets hidden by an edit list"""
-    complete: bool
-    """False when reading stopped at an error"""
+    complaints: tuple[str, ...]
+    """what the container's reader found wrong, in FFmpeg's words; it steps over most damage without failing"""
 
     @property
     def keyframe_pts(self) -> NDArray[np.int64]:
@@ -51,8 +54,11 @@ def read_packets(path: Path) -> PacketIndex:
     """Read every packet of the video stream once. Raises UnreadableVideo when the file cannot be opened."""
     pts, keyframes = array("q"), bytearray()
     packets = hidden = 0
-    complete = stamped = True
-    with opened(path) as (container, stream):
+    stamped = True
+    complaints: list[str] = []
+    with _logged() as lines, opened(path) as (container, stream):
+        # What was said of the header is no damage of the frames.
+        lines.clear()
         try:
             for packet in container.demux(stream):
                 if not packet.size:
@@ -65,8 +71,10 @@ def read_packets(path: Path) -> PacketIndex:
                 else:
                     pts.append(packet.pts)
                     keyframes.append(packet.is_keyframe)
-        except av.FFmpegError:
-            complete = False
+        except av.FFmpegError as error:
+            complaints.append(reason(error))
+        reader = container.format.name
+        complaints += [text.strip() for level, who, text in lines if who == reader and _is_damage(level, text)]
     if not stamped:
         # Some AVI files carry only decoding times: what is shown when is known after decoding alone.
         pts, keyframes = array("q"), bytearray()
@@ -76,5 +84,21 @@ def read_packets(path: Path) -> PacketIndex:
         np.frombuffer(bytes(keyframes), dtype=np.uint8).astype(np.bool_)[order],
         packets,
         hidden,
-        complete,
+        tuple(complaints),
     )
+
+
+@contextmanager
+def _logged() -> Iterator[list[tuple[int, str, str]]]:
+    """Collects (level, who, text) of what FFmpeg logs as an error or a warning on this thread."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as lines:
+            yield lines
+    finally:
+        av.logging.set_level(level)
+
+
+def _is_damage(level: int, text: str) -> bool:
+    return level <= av.logging.ERROR or text.startswith("Packet corrupt")

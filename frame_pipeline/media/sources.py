@@ -40,14 +40,12 @@ def find_sources(given: str, *, skip: Path | None = None) -> Iterator[SourceFile
     """
     path = Path(given).expanduser().absolute()
     try:
-        if not path.is_dir():
-            yield _source(path)
-            return
+        is_folder = path.is_dir()
     except (OSError, ValueError) as error:
         yield _unreadable(path, error)
         return
     found = False
-    for file in _walk(path, skip):
+    for file in _walk(path, skip) if is_folder else [path]:
         found = True
         try:
             yield file if isinstance(file, FramePipelineError) else _source(file)
@@ -84,6 +82,8 @@ def slug(name: str) -> str:
 
 
 def _source(path: Path) -> SourceFile:
+    if not _is_text(path):
+        raise UnreadableSource(path, "its name is not valid UTF-8", hint="rename it")
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -93,6 +93,14 @@ def _source(path: Path) -> SourceFile:
         return SourceFile(path, fingerprint(path), size)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableSource:

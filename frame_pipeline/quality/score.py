@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 MEASURES = ("sharpness", "edge_strength", "contrast", "brightness", "entropy")
 DEFAULT_WEIGHTS: Mapping[str, float] = {
@@ -21,9 +22,10 @@ def quality_sql(weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> tuple[str, li
     weight, or when all are zero.
     """
     unknown = set(weights) - set(MEASURES)
-    if unknown or any(weight < 0 for weight in weights.values()) or sum(weights.values()) <= 0:
+    usable = all(isfinite(weight) and weight >= 0 for weight in weights.values())
+    if unknown or not usable or sum(weights.values()) <= 0:
         raise ValueError(
-            f"weights are not negative, not all zero, and belong to {', '.join(MEASURES)}: {dict(weights)}"
+            f"weights are finite, not negative, not all zero, and belong to {', '.join(MEASURES)}: {dict(weights)}"
         )
     used = [(name, weights[name]) for name in MEASURES if weights.get(name)]
     total = sum(weight for _, weight in used)

@@ -1,13 +1,15 @@
 """Damage is told, never passed over in silence; what cannot be decoded at all is refused in one sentence."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
+from av.container import OutputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from frame_pipeline.errors import UnreadableVideo
 from tests import media
@@ -53,23 +55,21 @@ def test_a_file_that_ends_early_is_truncated_by_any_way_through_it(
         assert result.output.columns["videos"]["status"] == "truncated"
 
 
-@pytest.mark.parametrize("recipe", [r for r in CONTAINERS if r is not media.avi_mpeg4_b], ids=str)
-def test_frames_before_the_end_of_a_truncated_file_are_the_right_ones(
-    recipe: Recipe, made: Made, tmp_path: Path
+# AVI counts instead of telling times, and after a corrupt part H.264 in a transport stream is shown concealed.
+IDENTIFIED = [
+    *((media.truncated, recipe) for recipe in CONTAINERS if recipe is not media.avi_mpeg4_b),
+    *((media.corrupted, recipe) for recipe in (media.film_23_976, media.b_frames, media.mkv_ms, media.vp9_webm)),
+]
+
+
+@pytest.mark.parametrize(("harm", "recipe"), IDENTIFIED, ids=lambda of: getattr(of, "__name__", str(of)))
+def test_what_is_left_of_a_damaged_file_keeps_its_identity(
+    harm: Callable[[Clip, Path], Path], recipe: Recipe, made: Made, tmp_path: Path
 ) -> None:
     clip = made(recipe)
-    result = extract(media.truncated(clip, tmp_path), tmp_path / "proxies", method="every_frame")
-    assert result.pts == list(clip.pts[: len(result.pts)])
-    numbers = [media.number(result.proxy(row)) for row in result.frames]
-    assert numbers == list(clip.numbers[: len(numbers)])
-
-
-@pytest.mark.parametrize("recipe", [media.film_23_976, media.b_frames, media.mkv_ms, media.vp9_webm], ids=str)
-def test_frames_around_a_corrupt_part_keep_their_identity(recipe: Recipe, made: Made, tmp_path: Path) -> None:
-    clip = made(recipe)
-    result = extract(media.corrupted(clip, tmp_path), tmp_path / "proxies", method="every_frame")
-    assert {clip.pts[0], clip.pts[-1]} < set(result.pts) < set(clip.pts)
+    result = extract(harm(clip, tmp_path), tmp_path / "proxies", method="every_frame")
     shown = dict(zip(clip.pts, clip.numbers, strict=True))
+    assert clip.pts[0] in result.pts
     assert [media.number(result.proxy(row)) for row in result.frames] == [shown[pts] for pts in result.pts]
 
 
@@ -85,10 +85,20 @@ def test_a_whole_file_is_not_called_damaged(
     assert probe(path, tmp_path).columns["videos"]["status"] == "ok"
 
 
-def audio_only(folder: Path) -> Path:
-    path = folder / "talk.mp3"
+def mux_cover(container: OutputContainer) -> None:
+    cover = cast(VideoStream, container.add_stream("mjpeg", rate=25))
+    cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+    cover.disposition = Disposition.attached_pic
+    frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8)).reformat(format="yuvj420p")
+    container.mux([*cover.encode(frame), *cover.encode(None)])
+
+
+def audio_only(folder: Path, name: str = "talk.mp3", cover: bool = False) -> Path:
+    path = folder / name
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mp3", rate=44_100)
+        if cover:
+            mux_cover(container)
         for part in range(20):
             sound = np.full((1, 1152), part, np.int16)
             frame = av.AudioFrame.from_ndarray(sound, format="s16p", layout="mono")
@@ -119,6 +129,7 @@ def without_a_picture(folder: Path) -> Path:
 
 NOT_VIDEOS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "sound": (audio_only, "has no video stream (audio files are not supported)"),
+    "a song with a cover": (lambda folder: audio_only(folder, "song.mp3", cover=True), "has no video stream"),
     "nothing": (written("empty.mp4", b""), "is not a video that can be opened"),
     "noise": (written("noise.mp4", np.random.default_rng(3).bytes(5000)), "is not a video that can be opened"),
     "text": (written("notes.mp4", b"a letter, not a film\n" * 50), ""),
@@ -162,21 +173,18 @@ def test_an_avi_with_shuffled_times_is_refused_or_right(made: Made, tmp_path: Pa
         assert [media.number(result.proxy(row)) for row in result.frames] == list(clip.numbers)
 
 
-def test_a_picture_of_the_cover_is_not_the_video(tmp_path: Path) -> None:
-    path = tmp_path / "covered.mp4"
-    cover = media.single_frame(tmp_path).path
-    film = replace(media.b_frames, name="film")(tmp_path)
-    with av.open(str(cover)) as front, av.open(str(film.path)) as back, av.open(str(path), "w") as container:
-        for source, attached in ((front, True), (back, False)):
-            stream = container.add_stream_from_template(source.streams.video[0])
-            if attached:
-                stream.disposition = av.stream.Disposition.attached_pic
-            for packet in source.demux(source.streams.video[0]):
-                if packet.size:
-                    packet.stream = stream
-                    container.mux(packet)
-    result = extract(path, tmp_path / "proxies", method="every_frame")
-    assert len(result.pts) == len(film.pts)
+def test_a_cover_picture_is_not_the_video(made: Made, tmp_path: Path) -> None:
+    film, path = made(media.b_frames), tmp_path / "covered.mp4"
+    with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(source.streams.video[0])
+        mux_cover(container)
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = video
+                container.mux(packet)
+    with av.open(str(path)) as container:
+        assert {stream.codec_context.name for stream in container.streams.video} == {"mjpeg", "h264"}
+    assert extract(path, tmp_path / "proxies", method="every_frame").pts == list(film.pts)
 
 
 @pytest.mark.media
