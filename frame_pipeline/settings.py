@@ -79,7 +79,10 @@ def _preset(name: str) -> dict[str, dict[str, Any]]:
         raise SettingsError(name, f"the preset is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(loaded, dict) or not all(isinstance(options or {}, dict) for options in loaded.values()):
         raise SettingsError(name, "a preset holds stages, each with its options", hint="see presets/dense.yaml")
-    return {str(stage): dict(options or {}) for stage, options in loaded.items()}
+    return {
+        str(stage): {str(option): value for option, value in (options or {}).items()}
+        for stage, options in loaded.items()
+    }
 
 
 def _split(word: str) -> tuple[str, str, Any]:

@@ -82,9 +82,7 @@ def verdict(path: Path, declared: Declared, index: PacketIndex, seconds: float, 
 
 
 def _corrupt(path: Path, what: str) -> Verdict:
-    return Verdict(
-        "corrupt", f"{path.name}: has corrupt parts: {what}; the frames that can be decoded are kept and flagged"
-    )
+    return Verdict("corrupt", f"{path.name}: has corrupt parts: {what}; what can be decoded is kept and flagged")
 
 
 def nothing_decoded(path: Path, packets: int, met: Walk) -> UnreadableVideo:

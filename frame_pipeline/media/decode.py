@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
 from av.video.stream import VideoStream
 
 from frame_pipeline.media.container import opened
@@ -27,6 +26,7 @@ T = TypeVar("T")
 
 KEYFRAME_DECODERS = min(4, os.cpu_count() or 1)
 KEYFRAMES_AHEAD = 2
+BEFORE_EVERYTHING_US = 10**9
 STOP_SECONDS = 0.2
 """How often a waiting producer looks whether its consumer has gone."""
 
@@ -62,8 +62,7 @@ def walk(
     Frames without a timestamp, or with one that does not advance, have no identity and are counted, not shown.
     """
     with opened(path) as (container, stream):
-        # AVI has no presentation times. With B-frames those that come out are shuffled, but their set is right.
-        ranked = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        ranked = is_ranked(container, stream)
         sought = start_pts is not None and len(index.pts) > 0 and not ranked
         frames = _from(container, stream, index, start_pts or 0, met) if sought else _frames(container, stream, met)
         last: int | None = None
@@ -83,6 +82,14 @@ def walk(
             if start_pts is None or frame.pts >= start_pts:
                 yield Shown(place, frame.pts, bool(frame.key_frame), frame)
             place += 1
+
+
+def is_ranked(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether frames get their timestamps by rank, which rules out seeking.
+
+    AVI has no presentation times. With B-frames those that come out are shuffled, but their set is right.
+    """
+    return container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
 
 
 def keyframes(
@@ -174,7 +181,7 @@ def _each_alone(path: Path, number: int, start_pts: int | None, end_pts: int | N
     with opened(path) as (container, stream):
         # One picture at a time: threads that work on several would hold each back until the next one is in.
         stream.thread_type = "SLICE"
-        stream.discard = Discard.nonkey
+        # Not `stream.discard = nonkey`: with packets missing, libavformat makes up other timestamps.
         place = 0
         for packet in container.demux(stream):
             if not packet.size or not packet.is_keyframe or packet.is_discard:
@@ -211,7 +218,7 @@ def _from(
     while True:
         beginning = place - back < 0
         if beginning:
-            container.seek(int(container.start_time or 0))
+            _rewind(container)
         else:
             container.seek(int(index.keyframe_pts[place - back]), stream=stream)
         frames = _frames(container, stream, met, resuming=not beginning)
@@ -221,6 +228,15 @@ def _from(
         if beginning:
             return frames
         back *= 2
+
+
+def _rewind(container: InputContainer) -> None:
+    try:
+        # Far before everything: asked for its start time, MPEG-TS goes to the second keyframe.
+        container.seek(-BEFORE_EVERYTHING_US)
+    except av.FFmpegError:
+        # AVI refuses what is not in its index.
+        container.seek(int(container.start_time or 0))
 
 
 def _frames(

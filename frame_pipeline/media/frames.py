@@ -22,7 +22,7 @@ from frame_pipeline.config import FramesOptions
 from frame_pipeline.errors import EmptyRange
 from frame_pipeline.media.container import opened
 from frame_pipeline.media.damage import Declared, nothing_decoded, verdict
-from frame_pipeline.media.decode import Shown, Walk, keyframes, pick, prefetched, walk
+from frame_pipeline.media.decode import Shown, Walk, is_ranked, keyframes, pick, prefetched, walk
 from frame_pipeline.media.packets import PacketIndex, read_packets
 from frame_pipeline.media.proxies import Proxy, ProxyMaker, ProxyWriter
 from frame_pipeline.media.rows import FrameRows, ShotRows
@@ -48,6 +48,7 @@ class Source:
     rate: Fraction
     ratio: Fraction | None
     first_pts: int
+    can_seek: bool
 
     def range(self, options: FramesOptions) -> tuple[int | None, int | None]:
         """The (start, end) of the wanted part in ticks; None where it is the stream's own."""
@@ -118,8 +119,10 @@ class Frames:
         whole = self.options.detector is not None or self.options.method == "scene"
         if not whole and self.options.method == "keyframes":
             return "keyframes", keyframes(path, index, met, start_pts=start, end_pts=end)
-        if not whole and len(index.pts):
+        if not whole and source.can_seek and len(index.pts):
             plan = [stamp.pts for stamp in self._rule(stamps(index, start, end), source)]
+            if not plan:
+                return "nothing", iter(())
             if _decoded_when_seeking(index, plan) < SEEK_SHARE * len(index.pts):
                 return "seek", _counted(pick(path, index, plan), met)
         return "full", walk(path, index, met, start_pts=start, end_pts=end)
@@ -176,8 +179,8 @@ class Frames:
         path = source.video.path
         if source.outside(self.options):
             raise EmptyRange(path, "holds no frame between frames.start_s and frames.end_s", hint=source.length())
-        chose_none = met.decoded or (way != "full" and not met.errors and not met.out_of_order)
-        if not chose_none:
+        failed = met.errors or met.out_of_order or way in ("full", "seek")
+        if failed and not met.decoded:
             raise nothing_decoded(path, source.index.packets, met)
         output.warnings.append(f"{path.name}: frames.method={self.options.method} takes none of its frames")
 
@@ -230,6 +233,7 @@ def _examine(video: Video) -> Source:
             rate=Fraction(rate),
             ratio=stream.sample_aspect_ratio,
             first_pts=first,
+            can_seek=not is_ranked(container, stream),
         )
 
 

@@ -20,6 +20,10 @@ from numpy.typing import NDArray
 from frame_pipeline.media.container import opened, reason
 
 
+TRANSPORT_PACKET_BYTES = (188, 192)
+"""MPEG-TS is made of packets of one size and declares no length: what stops inside one was cut off."""
+
+
 @dataclass(frozen=True)
 class PacketIndex:
     """Frames in order of presentation."""
@@ -74,6 +78,8 @@ def read_packets(path: Path) -> PacketIndex:
         except av.FFmpegError as error:
             complaints.append(reason(error))
         reader = container.format.name
+        if reader == "mpegts" and all(path.stat().st_size % size for size in TRANSPORT_PACKET_BYTES):
+            complaints.append("partial file")
         complaints += [text.strip() for level, who, text in lines if who == reader and _is_damage(level, text)]
     if not stamped:
         # Some AVI files carry only decoding times: what is shown when is known after decoding alone.
@@ -91,13 +97,16 @@ def read_packets(path: Path) -> PacketIndex:
 @contextmanager
 def _logged() -> Iterator[list[tuple[int, str, str]]]:
     """Collects (level, who, text) of what FFmpeg logs as an error or a warning on this thread."""
-    level = av.logging.get_level()
+    level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(av.logging.WARNING)
+    # A second reading of the same file says the same again, which must be heard again.
+    av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as lines:
             yield lines
     finally:
         av.logging.set_level(level)
+        av.logging.set_skip_repeated(skipping)
 
 
 def _is_damage(level: int, text: str) -> bool:

@@ -95,6 +95,11 @@ def _source(path: Path) -> SourceFile:
         raise _unreadable(path, error) from None
 
 
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
 def _is_text(path: Path) -> bool:
     try:
         str(path).encode()
@@ -112,16 +117,16 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableSource:
 
 
 def _walk(folder: Path, skip: Path | None) -> Iterator[Path | UnreadableSource]:
-    visited: set[tuple[int, int]] = set()
+    # The folder's identity, not its path: a link back up would be walked for ever, a link to the store into it.
+    visited = {_identity(skip)} if skip is not None and skip.exists() else set()
     errors: list[OSError] = []
     for root, folders, files in os.walk(folder, followlinks=True, onerror=errors.append):
         here = Path(root)
-        identity = here.stat()
-        # The folder's identity, not its path: a link back up would be walked for ever.
-        if (identity.st_dev, identity.st_ino) in visited or (skip is not None and here == skip):
+        identity = _identity(here)
+        if identity in visited:
             folders.clear()
             continue
-        visited.add((identity.st_dev, identity.st_ino))
+        visited.add(identity)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -139,10 +139,8 @@ class Lake:
             self.connection.execute("COMMIT")
         except BaseException:
             # After a failed COMMIT DuckDB has already rolled back, and says so when asked again.
-            try:
+            with suppress(duckdb.TransactionException):
                 self.connection.execute("ROLLBACK")
-            except duckdb.TransactionException:
-                pass
             raise
 
     def _attach(self) -> None:

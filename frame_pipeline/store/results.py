@@ -174,8 +174,8 @@ def _insert(
 
 def _insert_result(connection: duckdb.DuckDBPyConnection, result: Result, provenance: Provenance) -> None:
     connection.execute(
-        'INSERT INTO results (stage, video_id, config_hash, upstream_hash, upstream, config, code_version, models, "rows", '
-        "seconds, device, status, error, warnings, facts, run_id, created_at) "
+        "INSERT INTO results (stage, video_id, config_hash, upstream_hash, upstream, config, code_version, models, "
+        '"rows", seconds, device, status, error, warnings, facts, run_id, created_at) '
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
         [
             result.key.stage,

@@ -63,8 +63,9 @@ class Extraction:
 
     def proxy(self, row: Row) -> Image:
         """The picture that a row's `path` names, RGB."""
-        file = self.output.folder / Path(row["path"]).name
-        return cast(Image, cv2.cvtColor(cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+        picture = cv2.imdecode(np.fromfile(self.output.folder / Path(row["path"]).name, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None, row["path"]
+        return cast(Image, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
 
     def _table(self, name: str) -> list[Row]:
         tables = self.output.tables()

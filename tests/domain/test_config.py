@@ -86,7 +86,9 @@ def test_stage_version_models_and_upstream_enter_the_hash() -> None:
 def test_hashes_are_the_same_in_every_process_and_release() -> None:
     assert config_hash("raw_video", "1", RawVideoOptions(), {}, {}) == "8d0e1067cb511a24"
     assert config_hash("frames", "1", FramesOptions(), {}, {}) == "e13c29187c927719"
-    assert config_hash("metrics", "1", MetricsOptions(), {"b": "2", "a": "1"}, {"frames": "0" * 16}) == "a88415ebb57871b8"
+    assert (
+        config_hash("metrics", "1", MetricsOptions(), {"b": "2", "a": "1"}, {"frames": "0" * 16}) == "a88415ebb57871b8"
+    )
 
 
 def test_the_order_of_models_and_upstream_does_not_matter() -> None:

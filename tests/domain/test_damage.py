@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.container import OutputContainer
 from av.stream import Disposition
-from av.video.stream import VideoStream
 
 from frame_pipeline.errors import UnreadableVideo
 from tests import media
@@ -86,7 +85,7 @@ def test_a_whole_file_is_not_called_damaged(
 
 
 def mux_cover(container: OutputContainer) -> None:
-    cover = cast(VideoStream, container.add_stream("mjpeg", rate=25))
+    cover = container.add_stream("mjpeg", rate=25)
     cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
     cover.disposition = Disposition.attached_pic
     frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8)).reformat(format="yuvj420p")
@@ -189,7 +188,8 @@ def test_a_cover_picture_is_not_the_video(made: Made, tmp_path: Path) -> None:
 
 @pytest.mark.media
 @pytest.mark.parametrize(
-    ("name", "frames", "damage"), [("derived_truncated_juggle.mp4", 57, "truncated"), ("decord_corrupted.mp4", 28, "corrupt")]
+    ("name", "frames", "damage"),
+    [("derived_truncated_juggle.mp4", 57, "truncated"), ("decord_corrupted.mp4", 28, "corrupt")],
 )
 def test_real_damaged_clips_give_what_is_left_of_them(
     name: str, frames: int, damage: str, media_folder: Path, tmp_path: Path

@@ -64,7 +64,9 @@ def test_rows_tell_place_time_and_keyframe_of_their_frame(
 
 
 @every_clip
-def test_an_interval_frame_is_off_by_half_a_source_gap_at_most(recipe: Recipe, made: Made, extracted: Extracted) -> None:
+def test_an_interval_frame_is_off_by_half_a_source_gap_at_most(
+    recipe: Recipe, made: Made, extracted: Extracted
+) -> None:
     clip, step = made(recipe), Fraction(1, 5)
     gaps = [after - before for before, after in pairwise(clip.pts)] or [0]
     taken = extracted(clip.path, method="interval", interval_s=0.2).frames
@@ -113,7 +115,9 @@ SOUGHT = tuple(
 
 
 @pytest.mark.parametrize("recipe", SOUGHT, ids=str)
-def test_seeking_takes_the_frames_and_pictures_of_a_full_decode(recipe: Recipe, made: Made, extracted: Extracted) -> None:
+def test_seeking_takes_the_frames_and_pictures_of_a_full_decode(
+    recipe: Recipe, made: Made, extracted: Extracted
+) -> None:
     clip = made(recipe)
     interval_s = float(round(40 / recipe.rate, 2))
     sought = extracted(clip.path, interval_s=interval_s, shots="off")
@@ -135,7 +139,13 @@ def test_frames_do_not_depend_on_whether_shots_are_wanted(recipe: Recipe, made: 
 
 # At 25 frames a second 0.4 s, 0.8 s and 0.96 s are the times of frames 10, 20 and 24, a keyframe: a range holds the
 # frame at its start, not the one at its end.
-RANGES: tuple[dict[str, float], ...] = ({"start_s": 0.4}, {"end_s": 0.8}, {"start_s": 0.4, "end_s": 0.8}, {"start_s": 0.96}, {"start_s": 1.03, "end_s": 2.9})
+RANGES: tuple[dict[str, float], ...] = (
+    {"start_s": 0.4},
+    {"end_s": 0.8},
+    {"start_s": 0.4, "end_s": 0.8},
+    {"start_s": 0.96},
+    {"start_s": 1.03, "end_s": 2.9},
+)
 WAYS: dict[str, tuple[dict[str, Any], ...]] = {
     "full": (
         {"method": "every_frame"},
@@ -163,7 +173,8 @@ def test_a_range_holds_what_lies_in_it_and_nothing_else(
 ) -> None:
     clip = made(recipe)
     for options in WAYS[way]:
-        expected = chosen(clip.path, clip.time_base, **{k: v for k, v in options.items() if k != "shots"}, **within)
+        rule: dict[str, Any] = {name: value for name, value in options.items() if name != "shots"}
+        expected = chosen(clip.path, clip.time_base, **rule, **dict[str, Any](within))
         result = extracted(clip.path, **options, **within)
         assert result.pts == expected, options
         assert result.way == way or way == "seek", options

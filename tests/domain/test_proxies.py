@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -46,9 +47,7 @@ def test_every_proxy_carries_the_number_of_its_frame(recipe: Recipe, made: Made,
 
 @pytest.mark.parametrize("recipe", [media.b_frames, media.rotated_90, media.edit_list, media.interlaced], ids=str)
 @pytest.mark.parametrize("method", ["keyframes", "scene", "every_nth"])
-def test_the_number_is_right_whatever_the_method(
-    recipe: Recipe, method: str, made: Made, extracted: Extracted
-) -> None:
+def test_the_number_is_right_whatever_the_method(recipe: Recipe, method: str, made: Made, extracted: Extracted) -> None:
     clip = made(recipe)
     result = extracted(clip.path, method=method)
     for row in result.frames:
@@ -183,7 +182,7 @@ def test_real_rotated_clips_are_upright(name: str, turns: int, media_folder: Pat
 def as_stored(path: Path) -> Image:
     """The first frame as it lies in the file."""
     with av.open(str(path)) as container:
-        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+        return cast(Image, next(container.decode(video=0)).to_ndarray(format="rgb24"))
 
 
 @pytest.mark.media

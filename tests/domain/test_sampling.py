@@ -30,7 +30,7 @@ def stamped(pts: list[int]) -> list[Stamp]:
 
 def packets(pts: list[int]) -> PacketIndex:
     keyframe = np.arange(len(pts)) % 3 == 0
-    return PacketIndex(np.array(pts, np.int64), keyframe, packets=len(pts), hidden=0, complete=True)
+    return PacketIndex(np.array(pts, np.int64), keyframe, packets=len(pts), hidden=0, complaints=())
 
 
 @settings(deadline=None)

@@ -81,7 +81,7 @@ def test_no_word_raises_anything_but_a_settings_error(word: str) -> None:
         try:
             load_options(overrides=[text])
         except SettingsError as refused:
-            assert str(refused)  # noqa: PT017
+            assert str(refused)
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest_one() -> None:

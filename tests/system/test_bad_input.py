@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import pytest
@@ -43,10 +45,9 @@ def shown(path: Path) -> tuple[list[int], Fraction]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
-        try:
-            found += [frame.pts for frame in container.decode(stream) if frame.pts is not None]
-        except av.FFmpegError:
-            pass
+        with suppress(av.FFmpegError):
+            for frame in container.decode(stream):
+                found.append(cast(int, frame.pts))
         return found, Fraction(stream.time_base or 1)
 
 
