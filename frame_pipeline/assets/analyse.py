@@ -74,14 +74,17 @@ def _run_batch(context: dg.AssetExecutionContext, lake: Lake, planned: list[Plan
 def _event(lake: Lake, outcome: Outcome) -> dg.AssetMaterialization:
     key, result = outcome.key, outcome.result
     assert result is not None
-    facts: dict[str, Any] = {
+    facts: dict[str, Any] = {}
+    if outcome.status == "done":
+        facts |= _METADATA[key.stage](lake, key)
+        facts |= {"seconds": round(result.seconds, 2), **_rates(result.rows, result.seconds)}
+        # What did not happen is not worth a line.
+        facts |= {name.replace("_", " "): value for name, value in result.facts.items() if value}
+    facts |= {
         "dagster/row_count": result.rows,
         "config hash": key.config_hash,
         "cached": outcome.status == "cached",
     }
-    if outcome.status == "done":
-        facts |= {"seconds": result.seconds, **_rates(result.rows, result.seconds), **_METADATA[key.stage](lake, key)}
-        facts |= {name: value for name, value in result.facts.items() if value is not None}
     if outcome.reason:
         facts["warning"] = outcome.reason
     return dg.AssetMaterialization(

@@ -42,7 +42,7 @@ def metadata(lake: Lake, key: Key) -> dict[str, Any]:
         "SELECT count(*) FROM shots WHERE video_id = ? AND config_hash = ?", [key.video_id, key.config_hash]
     )
     tiles = [Tile(lake.layout.root / path, time_label(time_s)) for path, time_s in rows]
-    return {"shots": int(shots[0]) if shots else 0, "contact sheet": _picture(as_jpeg(contact_sheet(tiles), 70))}
+    return {"contact sheet": _picture(as_jpeg(contact_sheet(tiles), 70)), "shots": int(shots[0]) if shots else 0}
 
 
 def _picture(jpeg: bytes) -> dg.MarkdownMetadataValue:

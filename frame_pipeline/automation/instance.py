@@ -18,6 +18,10 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# Runs say what matters in their own log. Capturing stdout as well would start two helper processes per run.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 concurrency:
   runs:
     max_concurrent_runs: 1
@@ -50,7 +54,8 @@ def dagster_home(layout: Layout) -> Path:
 def open_instance(layout: Layout) -> dg.DagsterInstance:
     """The instance, with runs of dead processes of this machine marked as failed."""
     instance = dg.DagsterInstance.from_config(str(dagster_home(layout)))
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+    unended = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unended)):
         host, _, process = run.tags.get(PROCESS_TAG, "").partition(":")
         if host == socket.gethostname() and process.isdigit() and not _alive(int(process)):
             instance.report_run_failed(run, "The process of this run ended without a word; finished videos are kept.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -66,18 +69,19 @@ def _show_best(lake: Lake, clip: Path, sheet: Path) -> None:
         table.add_row(time_label(time_s), *[str(number) for number in numbers])
     Console().print(table)
     tiles = [
-        Tile(lake.layout.root / row[-1], f"{time_label(row[0])}  {row[2]:.0f}")
+        Tile(lake.layout.root / row[-1], f"{time_label(row[0])}   quality {row[2]:.0f}")
         for row in sorted(rows, key=lambda r: r[0])
     ]
     sheet.write_bytes(as_jpeg(contact_sheet(tiles, columns=4, tile_width=320), 88))
 
 
 def _say_next(clip: Path, sheet: Path) -> None:
+    program = "frame-pipeline" if shutil.which("frame-pipeline") else os.path.relpath(sys.argv[0])
     click.echo(f"\ncontact sheet: {sheet}\nnext:")
-    for command, why in (
-        ("frame-pipeline run FOLDER", "your own videos, all below a folder"),
-        (f"frame-pipeline run {clip.name} --preset best-of-shot", "the sharpest frames of each shot"),
-        ('frame-pipeline query "SELECT * FROM metrics ORDER BY sharpness DESC LIMIT 10"', "ask anything in SQL"),
-        ("frame-pipeline up", "runs, lineage and backfills in the Dagster UI"),
+    for words, why in (
+        ("run FOLDER", "your own videos, all below a folder"),
+        (f"run {os.path.relpath(clip)} --preset best-of-shot", "the sharpest frames of each shot"),
+        ('query "SELECT * FROM metrics ORDER BY sharpness DESC LIMIT 10"', "ask anything in SQL"),
+        ("up", "runs, lineage and backfills in the Dagster UI"),
     ):
-        click.echo(f"  {command:<82} {why}")
+        click.echo(f"  {program} {words:<68} {why}")

@@ -37,8 +37,9 @@ def _list_and_remove(lake: Lake, what: str, unused: list[Unused], *, agreed: boo
     if len(unused) > LISTED:
         click.echo(f"  and {len(unused) - LISTED} more")
     if agreed or (sys.stdin.isatty() and click.confirm("remove them?")):
-        remove(lake, unused)
-        click.echo("  removed")
+        removed = remove(lake, unused)
+        busy = len(unused) - len(removed)
+        click.echo(f"  removed {len(removed)}" + (f", left {busy} that a run is using" if busy else ""))
     else:
         click.echo("  kept; --yes removes them")
 

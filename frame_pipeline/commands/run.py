@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from frame_pipeline.config import PipelineOptions
 from frame_pipeline.errors import FramePipelineError, StoreUnavailable
 from frame_pipeline.media.sources import SourceFile, find_sources, slug
 from frame_pipeline.progress import shown_on
@@ -54,26 +55,33 @@ def run_command(
     for stage in planned:
         for name in stage.stage.options.idle():
             click.echo(f"{stage.name}.{name}: has no effect beside the other options", err=True)
-    lake = open_lake(root)
-    reports = _gather(sources, lake)
-    videos = [report for report in reports if report.video_id is not None]
-    before = done_keys(lake, [stage.config_hash for stage in planned])
-    pending = {video.video_id for video in videos if video.video_id and not _complete(video.video_id, planned, before)}
-    broken: StoreUnavailable | None = None
-    if pending:
-        try:
-            _materialize(lake, options, [str(video.video_id) for video in videos], pending, planned)
-        except StoreUnavailable as error:
-            broken = error
-            click.echo(str(error), err=True)
-        else:
-            merge_when_scattered(lake)
-    _conclude(videos, planned, before, lake, broken)
+    try:
+        lake = open_lake(root)
+        reports = _gather(sources, lake)
+    except StoreUnavailable as error:
+        click.echo(str(error), err=True)
+        reports = [Report(None, source, str(error), failed=True) for source in sources]
+    else:
+        _analyse(lake, options, planned, [report for report in reports if report.video_id])
     if as_json:
         click.echo(json.dumps({"store": str(root), "videos": [report.as_json() for report in reports]}))
     else:
         _print(reports, planned, root)
-    return 1 if broken or any(report.failed for report in reports) else 0
+    return 1 if any(report.failed for report in reports) else 0
+
+
+def _analyse(lake: Lake, options: PipelineOptions, planned: Sequence[PlannedStage], videos: list[Report]) -> None:
+    before = done_keys(lake, [stage.config_hash for stage in planned])
+    pending = {str(video.video_id) for video in videos if not _complete(str(video.video_id), planned, before)}
+    broken: StoreUnavailable | None = None
+    if pending:
+        try:
+            _materialize(lake, options, [str(video.video_id) for video in videos], pending, planned)
+            merge_when_scattered(lake)
+        except StoreUnavailable as error:
+            broken = error
+            click.echo(str(error), err=True)
+    _conclude(videos, planned, before, lake, broken)
 
 
 def _gather(sources: Sequence[str], lake: Lake) -> list[Report]:
@@ -102,7 +110,7 @@ def _gather(sources: Sequence[str], lake: Lake) -> list[Report]:
 
 
 def _materialize(
-    lake: Lake, options: Any, video_ids: list[str], pending: set[str], planned: Sequence[PlannedStage]
+    lake: Lake, options: PipelineOptions, video_ids: list[str], pending: set[str], planned: Sequence[PlannedStage]
 ) -> None:
     from frame_pipeline.commands.display import Display
     from frame_pipeline.launch import materialize

@@ -87,9 +87,10 @@ def walk(
 def is_ranked(container: InputContainer, stream: VideoStream) -> bool:
     """Whether frames get their timestamps by rank, which rules out seeking.
 
-    AVI has no presentation times. With B-frames those that come out are shuffled, but their set is right.
+    AVI has no presentation times. With B-frames of H.264 those that come out are shuffled, but their set is right.
     """
-    return container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+    shuffled = stream.codec_context.name in ("h264", "hevc") and bool(stream.codec_context.has_b_frames)
+    return container.format.name == "avi" and shuffled
 
 
 def keyframes(

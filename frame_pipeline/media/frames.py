@@ -179,7 +179,7 @@ class Frames:
         path = source.video.path
         if source.outside(self.options):
             raise EmptyRange(path, "holds no frame between frames.start_s and frames.end_s", hint=source.length())
-        failed = met.errors or met.out_of_order or way in ("full", "seek")
+        failed = met.errors or met.out_of_order or way in ("full", "seek") or not source.index.packets
         if failed and not met.decoded:
             raise nothing_decoded(path, source.index.packets, met)
         output.warnings.append(f"{path.name}: frames.method={self.options.method} takes none of its frames")
@@ -193,7 +193,7 @@ class Frames:
             declared=source.declared.frames,
             errors=met.errors,
             out_of_order=met.out_of_order,
-            decode_fps=round(met.decoded / max(seconds, 1e-9), 1),
+            decoded_per_second=round(met.decoded / max(seconds, 1e-9), 1),
         )
         complete = way == "full" and source.range(self.options) == (None, None)
         span = _span(source)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from frame_pipeline.media.container import opened, reason
 
-
 TRANSPORT_PACKET_BYTES = (188, 192)
 """MPEG-TS is made of packets of one size and declares no length: what stops inside one was cut off."""
 

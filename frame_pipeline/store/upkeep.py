@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from frame_pipeline.store.lake import Lake
-from frame_pipeline.store.results import Key
+from frame_pipeline.store.results import Key, drop_files, find_result
 from frame_pipeline.store.schema import RESULT_TABLES
 
 KEEP_SNAPSHOTS_DAYS = 1
@@ -40,6 +39,8 @@ class Unused:
     rows: int
     folder: Path | None
     bytes: int
+    stray: bool = False
+    """a folder without a result, left by a run that was killed"""
 
 
 def replaced_results(lake: Lake) -> list[Unused]:
@@ -57,29 +58,51 @@ def stray_folders(lake: Lake) -> list[Unused]:
     """Folders of proxies without a result: what killed runs left behind."""
     known = set(lake.rows("SELECT video_id, config_hash FROM results WHERE status = 'done'"))
     return [
-        Unused(Key("frames", folder.parent.name, folder.name), 0, folder, _size(folder))
+        Unused(Key("frames", folder.parent.name, folder.name), 0, folder, _size(folder), stray=True)
         for folder in sorted(lake.layout.proxies.glob("*/*"))
         if folder.is_dir() and (folder.parent.name, folder.name) not in known
     ]
 
 
-def remove(lake: Lake, unused: list[Unused]) -> None:
-    """Remove rows first, in one transaction, then files, so that no row ever points at nothing."""
+def remove(lake: Lake, unused: list[Unused]) -> list[Unused]:
+    """Remove what is still unused when its turn comes. Returns what was removed.
 
-    def work(connection: duckdb.DuckDBPyConnection) -> None:
-        for entry in unused:
-            key = entry.key
-            parameters = [key.video_id, key.config_hash]
-            connection.execute(
-                "DELETE FROM results WHERE stage = ? AND video_id = ? AND config_hash = ?", [key.stage, *parameters]
-            )
-            for table in RESULT_TABLES.get(key.stage, ()):
-                connection.execute(f"DELETE FROM {table} WHERE video_id = ? AND config_hash = ?", parameters)  # noqa: S608
+    Each video's lock is taken first: what a run is computing or reading at the moment is left for another time.
+    """
+    return [entry for entry in unused if _remove_one(lake, entry)]
 
-    lake.commit(work)
-    for entry in unused:
-        if entry.folder is not None:
-            _remove_folder(lake, entry.folder)
+
+def _remove_one(lake: Lake, entry: Unused) -> bool:
+    key = entry.key
+    try:
+        with FileLock(lake.layout.locks / f"{key.video_id}.lock", timeout=0, is_singleton=False):
+            found = find_result(lake, key)
+            became_a_result = entry.stray and found is not None and found.status == "done"
+            if became_a_result or not (entry.stray or _is_replaced(lake, key)):
+                return False
+            # Rows first, then files, so that no row ever points at nothing.
+            lake.commit(lambda connection: _delete_rows(connection, key))
+            if entry.folder is not None:
+                drop_files(lake, key)
+            return True
+    except Timeout:
+        return False
+
+
+def _is_replaced(lake: Lake, key: Key) -> bool:
+    return any(
+        (stage, video_id, config_hash) == (key.stage, key.video_id, key.config_hash)
+        for stage, video_id, config_hash, _ in lake.rows(_REPLACED)
+    )
+
+
+def _delete_rows(connection: duckdb.DuckDBPyConnection, key: Key) -> None:
+    parameters = [key.video_id, key.config_hash]
+    connection.execute(
+        "DELETE FROM results WHERE stage = ? AND video_id = ? AND config_hash = ?", [key.stage, *parameters]
+    )
+    for table in RESULT_TABLES.get(key.stage, ()):
+        connection.execute(f"DELETE FROM {table} WHERE video_id = ? AND config_hash = ?", parameters)  # noqa: S608
 
 
 def compact(lake: Lake) -> None:
@@ -100,17 +123,6 @@ def merge_when_scattered(lake: Lake) -> None:
     row = lake.row("SELECT sum(file_count) FROM ducklake_table_info('lake')")
     if row and row[0] and row[0] > MERGE_FROM_FILES:
         lake.alone("CALL ducklake_merge_adjacent_files('lake')")
-
-
-def _remove_folder(lake: Lake, folder: Path) -> None:
-    try:
-        # A run may be filling this very folder; then it is not ours to remove.
-        with FileLock(lake.layout.locks / f"{folder.parent.name}.lock", timeout=0, is_singleton=False):
-            shutil.rmtree(folder, ignore_errors=True)
-    except Timeout:
-        return
-    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-        folder.parent.rmdir()
 
 
 def _size(folder: Path) -> int:

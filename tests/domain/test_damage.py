@@ -1,5 +1,6 @@
 """Damage is told, never passed over in silence; what cannot be decoded at all is refused in one sentence."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from av.stream import Disposition
 
 from frame_pipeline.errors import UnreadableVideo
 from tests import media
-from tests.domain.conftest import Made
+from tests.domain.conftest import Extracted, Made
 from tests.domain.extraction import extract, probe
 from tests.media import Clip, Recipe
 
@@ -31,6 +32,9 @@ def test_damage_is_told_by_a_full_decode(
 ) -> None:
     clip = made(recipe)
     path = harm(clip, tmp_path)
+    if recipe is media.transport_stream and harm is media.truncated:
+        # One time in 188 the cut lies between two packets of the transport stream, and nothing shows it.
+        os.truncate(path, path.stat().st_size // 188 * 188 - 88)
     result = extract(path, tmp_path / "proxies", method="every_frame")
     assert 0 < len(result.pts) < len(clip.pts)
     assert result.output.columns["frames"]["damage"] in ("truncated", "corrupt")
@@ -75,10 +79,10 @@ def test_what_is_left_of_a_damaged_file_keeps_its_identity(
 @pytest.mark.parametrize("options", [{"method": "every_frame"}, *SPARSE], ids=str)
 @pytest.mark.parametrize("recipe", media.ALL, ids=str)
 def test_a_whole_file_is_not_called_damaged(
-    recipe: Recipe, options: dict[str, Any], made: Made, tmp_path: Path
+    recipe: Recipe, options: dict[str, Any], made: Made, extracted: Extracted, tmp_path: Path
 ) -> None:
     path = made(recipe).path
-    output = extract(path, tmp_path / "proxies", **options).output
+    output = extracted(path, **options).output
     assert output.warnings == []
     assert output.columns["frames"] == {"damage": None}
     assert probe(path, tmp_path).columns["videos"]["status"] == "ok"

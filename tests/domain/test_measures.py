@@ -46,7 +46,7 @@ FLAT: Gray = np.full((9, 7), 200, np.uint8)
 
 # sharpness, edge strength, contrast, brightness, entropy
 BY_HAND: dict[str, tuple[Gray, tuple[float, float, float, float, float]]] = {
-    # Laplacian: -4 * 255 once, 255 four times. Sobel: 2 * 255 beside the pixel, sqrt(2) * 255 at its corners.
+    # Every pixel differs from its four neighbours by 255: the response is +-4 * 255. Opposite sides cancel in Sobel.
     "checkerboard": (CHECKERBOARD, (1020.0**2, 0.0, 1.0, 0.5, 1.0)),
     # Laplacian: -4 * 255 once and 255 four times. Sobel: 2 * 255 beside the pixel, sqrt(2) * 255 at its corners.
     "one bright pixel": (

@@ -59,7 +59,7 @@ def sparse(path: Path, size: int, changed: int | None = None) -> Path:
     return path
 
 
-@pytest.mark.parametrize("size", [64 * MIB, 64 * MIB + 1, 100 * MIB, 5000 * MIB])
+@pytest.mark.parametrize("size", [64 * MIB + 1, 5000 * MIB])
 def test_a_large_file_is_known_by_its_ends_and_its_size(size: int, tmp_path: Path) -> None:
     plain = fingerprint(sparse(tmp_path / "plain", size))
     assert plain == fingerprint(sparse(tmp_path / "copy", size))

@@ -125,7 +125,9 @@ class Forge:
         requests, answers = cast(IO[str], self._server.stdin), cast(IO[str], self._server.stdout)
         requests.write(json.dumps(request) + "\n")
         requests.flush()
-        return int(answers.readline())
+        answer = answers.readline()
+        assert answer, "the process that forks has ended"
+        return int(answer)
 
     def close(self) -> None:
         """End the process that forks."""

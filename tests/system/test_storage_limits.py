@@ -16,7 +16,7 @@ from tests.system.program import Forge
 
 DISK_MIB = 24
 OPTIONS = ("--json", "--preset", "every-frame")
-ROOM_KIB = (0, 40, 300, 1000, 2500)
+ROOM_KIB = (0, 300, 1000, 2500)
 """From nothing to nearly enough for the videos below."""
 
 
