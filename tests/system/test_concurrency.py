@@ -149,7 +149,9 @@ def test_what_became_a_result_after_it_was_listed_as_stray_stays(undisturbed: Pa
         key = Key("frames", video_id, config_hash)
         assert [entry.key for entry in listed] == [key]
 
-        result = done.connection.sql("FROM results").filter(f"video_id = '{video_id}' AND stage = 'frames'").to_arrow_table()
+        result = (
+            done.connection.sql("FROM results").filter(f"video_id = '{video_id}' AND stage = 'frames'").to_arrow_table()
+        )
         lake.connection.register("result", result)
         lake.commit(lambda connection: connection.execute("INSERT INTO results BY NAME FROM result"))
         remove(lake, listed)
