@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from frame_pipeline import __version__
-from frame_pipeline.errors import FramePipelineError, SettingsError, storage_error
+from frame_pipeline.errors import FramePipelineError, SettingsError, first_line, storage_error
 from frame_pipeline.store.layout import store_root
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -28,6 +29,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:
+            # The reader, like `head`, has enough. Python would complain when it flushes stdout at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         except KeyboardInterrupt:
             click.echo("stopped; run the same command again to go on where it ended", err=True)
             sys.exit(INTERRUPTED)
@@ -35,7 +40,7 @@ class Commands(click.Group):
             if ctx.meta.get(DEBUG):
                 raise
             known = error if isinstance(error, FramePipelineError) else storage_error(store_root(), error)
-            click.echo(str(known or f"{type(error).__name__}: {error} (--debug shows where)"), err=True)
+            click.echo(str(known or f"{type(error).__name__}: {first_line(error)} (--debug shows where)"), err=True)
             sys.exit(WRONG_USAGE if isinstance(error, SettingsError) else FAILED)
 
 

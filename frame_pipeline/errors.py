@@ -51,6 +51,11 @@ class StoreFull(StoreUnavailable):
     """The disk of the store is full."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else says, as one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def storage_error(store: str | PathLike[str], error: BaseException) -> StoreUnavailable | None:
     """The store's sentence for an error whose chain of causes is a full or read-only disk, else None.
 

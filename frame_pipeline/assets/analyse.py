@@ -17,15 +17,17 @@ from frame_pipeline.assets.resources import StoreResource
 from frame_pipeline.errors import StoreUnavailable
 from frame_pipeline.progress import Progress, watcher
 from frame_pipeline.runner import Outcome, run_video
+from frame_pipeline.stage import Output
 from frame_pipeline.stages import PlannedStage, plan
 from frame_pipeline.store.lake import Lake
-from frame_pipeline.store.results import Key
+from frame_pipeline.store.layout import Layout
+from frame_pipeline.store.results import record_use
 
 BATCH_VIDEOS = 50
 LOG_SECONDS = 10.0
 RETRIES = dg.RetryPolicy(max_retries=2, delay=2.0, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
-_METADATA: dict[str, Callable[[Lake, Key], dict[str, Any]]] = {
+_METADATA: dict[str, Callable[[Layout, Output], dict[str, Any]]] = {
     "raw_video": raw_video.metadata,
     "frames": frames.metadata,
     "metrics": metrics.metadata,
@@ -44,6 +46,7 @@ def analyse(context: dg.AssetExecutionContext, store: StoreResource, config: Pip
     try:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         planned = [stage for stage in plan(options_of(config)) if stage.name in selected]
+        record_use(store.lake(), {stage.name: stage.config_hash for stage in planned})
         failures = list(_run_batch(context, store.lake(), planned))
     except StoreUnavailable as error:
         raise dg.Failure(str(error), allow_retries=False) from error
@@ -75,8 +78,8 @@ def _event(lake: Lake, outcome: Outcome) -> dg.AssetMaterialization:
     key, result = outcome.key, outcome.result
     assert result is not None
     facts: dict[str, Any] = {}
-    if outcome.status == "done":
-        facts |= _METADATA[key.stage](lake, key)
+    if outcome.output is not None:
+        facts |= _METADATA[key.stage](lake.layout, outcome.output)
         facts |= {"seconds": round(result.seconds, 2), **_rates(result.rows, result.seconds)}
         # What did not happen is not worth a line.
         facts |= {name.replace("_", " "): value for name, value in result.facts.items() if value}

@@ -30,8 +30,10 @@ _ROW_COUNTS = """
 # One row is one video of which a full decode gave too few frames without anything having been said about it.
 # Both counts are without the frames that an edit list hides.
 _SHORTFALL = """
-    SELECT video_id, source, decoded_frames || ' of ' || shown_frames FROM videos
-    WHERE decoded_frames < ? * shown_frames AND status = 'ok'
+    SELECT video_id, source, decoded || ' of ' || shown_frames FROM videos JOIN (
+        SELECT video_id, (facts ->> '$.decoded')::BIGINT AS decoded
+        FROM results WHERE stage = 'frames' AND status = 'done' AND (facts ->> '$.complete')::BOOLEAN
+    ) USING (video_id) WHERE decoded < ? * shown_frames AND status = 'ok'
 """
 
 
@@ -84,7 +86,7 @@ def _without_proxy(lake: Lake) -> list[tuple[object, ...]]:
     ):
         folder = lake.layout.result_folder(video_id, config_hash)
         there = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-        inputs = StoredInputs(lake, video_id, {"frames": config_hash})
+        inputs = StoredInputs(lake, video_id, {"frames": config_hash}, {})
         for batch in inputs.read("frames", ["path"], batch_rows=10_000):
             gone = [path for path in batch.column("path").to_pylist() if path.rsplit("/", 1)[-1] not in there]
             if gone:

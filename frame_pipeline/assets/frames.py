@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -10,8 +11,8 @@ import dagster as dg
 from frame_pipeline.automation.partitions import videos
 from frame_pipeline.media.contact_sheet import Tile, as_jpeg, contact_sheet, time_label
 from frame_pipeline.media.frames import Frames
-from frame_pipeline.store.lake import Lake
-from frame_pipeline.store.results import Key
+from frame_pipeline.stage import Output
+from frame_pipeline.store.layout import Layout
 
 SHEET_TILES = 18
 
@@ -26,23 +27,20 @@ SPEC = dg.AssetSpec(
     skippable=True,
 )
 
-# One row is one of at most SHEET_TILES frames, evenly spread over the result.
-_SPREAD = """
-    SELECT path, time_s FROM (
-        SELECT path, time_s, row_number() OVER (ORDER BY pts) - 1 AS place, count(*) OVER () AS total
-        FROM frames WHERE video_id = ? AND config_hash = ?
-    ) WHERE place % greatest(1, ceil(total / ?)::BIGINT) = 0 ORDER BY time_s
-"""
+
+def metadata(layout: Layout, output: Output) -> dict[str, Any]:
+    """A contact sheet of frames evenly spread over the result, and the number of shots."""
+    step = max(1, -(-output.rows("frames") // SHEET_TILES))
+    tiles = []
+    for place, row in enumerate(_rows(output)):
+        if place % step == 0:
+            tiles.append(Tile(layout.root / row["path"], time_label(row["time_s"])))
+    return {"contact sheet": _picture(as_jpeg(contact_sheet(tiles), 70)), "shots": output.rows("shots")}
 
 
-def metadata(lake: Lake, key: Key) -> dict[str, Any]:
-    """A contact sheet and the number of shots."""
-    rows = lake.rows(_SPREAD, [key.video_id, key.config_hash, SHEET_TILES])
-    shots = lake.row(
-        "SELECT count(*) FROM shots WHERE video_id = ? AND config_hash = ?", [key.video_id, key.config_hash]
-    )
-    tiles = [Tile(lake.layout.root / path, time_label(time_s)) for path, time_s in rows]
-    return {"contact sheet": _picture(as_jpeg(contact_sheet(tiles), 70)), "shots": int(shots[0]) if shots else 0}
+def _rows(output: Output) -> Iterator[dict[str, Any]]:
+    for batch in output.tables().get("frames", ()):
+        yield from batch.select(["path", "time_s"]).to_pylist()
 
 
 def _picture(jpeg: bytes) -> dg.MarkdownMetadataValue:

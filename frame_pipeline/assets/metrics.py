@@ -7,13 +7,14 @@ from typing import Any
 
 import cv2
 import dagster as dg
+import numpy as np
 
 from frame_pipeline.automation.partitions import videos
 from frame_pipeline.quality.charts import score_histograms
 from frame_pipeline.quality.metrics import Metrics
 from frame_pipeline.quality.score import MEASURES
-from frame_pipeline.store.lake import Lake
-from frame_pipeline.store.results import Key
+from frame_pipeline.stage import Output
+from frame_pipeline.store.layout import Layout
 
 SPEC = dg.AssetSpec(
     Metrics.name,
@@ -27,14 +28,12 @@ SPEC = dg.AssetSpec(
 )
 
 
-def metadata(lake: Lake, key: Key) -> dict[str, Any]:
+def metadata(_layout: Layout, output: Output) -> dict[str, Any]:
     """Histograms of the five scores."""
-    columns = ", ".join(MEASURES)
-    table = lake.cursor().execute(
-        f"SELECT {columns} FROM metrics WHERE video_id = ? AND config_hash = ?",  # noqa: S608
-        [key.video_id, key.config_hash],
-    )
-    scores = table.fetchnumpy()
-    chart = cv2.imencode(".png", score_histograms({name: scores[name] for name in MEASURES}))[1]
-    picture = f"![histograms](data:image/png;base64,{base64.b64encode(bytes(chart)).decode()})"
-    return {"scores": dg.MetadataValue.md(picture)}
+    scores: dict[str, list[Any]] = {name: [] for name in MEASURES}
+    for batch in output.tables().get("metrics", ()):
+        for name, values in scores.items():
+            values.append(batch.column(name).to_numpy())
+    chart = score_histograms({name: np.concatenate([*values, []]) for name, values in scores.items()})
+    png = base64.b64encode(bytes(cv2.imencode(".png", chart)[1])).decode()
+    return {"scores": dg.MetadataValue.md(f"![histograms](data:image/png;base64,{png})")}

@@ -8,8 +8,8 @@ import dagster as dg
 
 from frame_pipeline.automation.partitions import videos
 from frame_pipeline.media.raw_video import RawVideo
-from frame_pipeline.store.lake import Lake
-from frame_pipeline.store.results import Key
+from frame_pipeline.stage import Output
+from frame_pipeline.store.layout import Layout
 
 SPEC = dg.AssetSpec(
     RawVideo.name,
@@ -22,21 +22,14 @@ SPEC = dg.AssetSpec(
 )
 
 
-def metadata(lake: Lake, key: Key) -> dict[str, Any]:
+def metadata(_layout: Layout, output: Output) -> dict[str, Any]:
     """What a person wants to know of the file."""
-    row = lake.row(
-        "SELECT source, codec, width, height, fps, duration_s, status, error, keyframes, variable_rate, hdr, "
-        "interlaced FROM videos WHERE video_id = ?",
-        [key.video_id],
-    )
-    if row is None:
-        return {}
-    source, codec, width, height, fps, seconds, status, error, keyframes, variable, hdr, interlaced = row
-    flags = [name for name, on in (("variable rate", variable), ("HDR", hdr), ("interlaced", interlaced)) if on]
+    found = output.columns["videos"]
+    flags = [name for name in ("variable_rate", "hdr", "interlaced", "mirrored") if found[name]]
+    picture = f"{found['width']} x {found['height']}, {found['codec']}, {found['fps'] or 0:.3f} fps"
     return {
-        "source": dg.MetadataValue.path(source),
-        "picture": f"{width} x {height}, {codec}, {fps or 0:.3f} fps" + (f", {', '.join(flags)}" if flags else ""),
-        "seconds": float(seconds or 0.0),
-        "keyframes": int(keyframes or 0),
-        "state": error or status,
+        "picture": ", ".join([picture, *(flag.replace("_", " ") for flag in flags)]),
+        "length in seconds": round(float(found["duration_s"]), 3),
+        "keyframes": found["keyframes"],
+        "state": found["error"] or found["status"],
     }

@@ -7,7 +7,9 @@ import socket
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
+from frame_pipeline.automation.partitions import videos
 from frame_pipeline.store.layout import Layout
 
 PROCESS_TAG = "frame_pipeline/process"
@@ -53,13 +55,20 @@ def dagster_home(layout: Layout) -> Path:
 
 def open_instance(layout: Layout) -> dg.DagsterInstance:
     """The instance, with runs of dead processes of this machine marked as failed."""
-    instance = dg.DagsterInstance.from_config(str(dagster_home(layout)))
+    # Dagster makes its SQLite files on first use, and two processes that do so at once fail.
+    with FileLock(layout.locks / "dagster.lock", is_singleton=False):
+        instance = dg.DagsterInstance.from_config(str(dagster_home(layout)))
+        instance.get_dynamic_partitions(str(videos.name))
+        _end_dead_runs(instance)
+    return instance
+
+
+def _end_dead_runs(instance: dg.DagsterInstance) -> None:
     unended = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=unended)):
         host, _, process = run.tags.get(PROCESS_TAG, "").partition(":")
         if host == socket.gethostname() and process.isdigit() and not _alive(int(process)):
             instance.report_run_failed(run, "The process of this run ended without a word; finished videos are kept.")
-    return instance
 
 
 def process_tag() -> dict[str, str]:

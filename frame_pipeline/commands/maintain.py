@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from frame_pipeline.errors import StoreUnavailable
 from frame_pipeline.store.lake import Lake, open_lake
+from frame_pipeline.store.layout import Layout
 from frame_pipeline.store.upkeep import Unused, compact, remove, replaced_results, stray_folders
 
 LISTED = 30
@@ -15,6 +17,8 @@ LISTED = 30
 
 def maintain_command(root: Path, yes: bool) -> None:
     """Nothing is removed unlisted; without --yes, or a yes on a terminal, replaced results stay."""
+    if not Layout(root).catalog.is_file():
+        raise StoreUnavailable(root, "holds no store yet", hint="`frame-pipeline run` makes one")
     lake = open_lake(root)
     # Leftovers of killed runs hold no result and cost only space.
     _list_and_remove(lake, "left by runs that were killed", stray_folders(lake), agreed=True)

@@ -17,7 +17,7 @@ from frame_pipeline.progress import shown_on
 from frame_pipeline.settings import load_options
 from frame_pipeline.stages import PlannedStage, plan
 from frame_pipeline.store.lake import Lake, open_lake
-from frame_pipeline.store.results import Key, Result, done_keys, find_result
+from frame_pipeline.store.results import Key, Result, record_use, results_under
 from frame_pipeline.store.upkeep import merge_when_scattered
 from frame_pipeline.store.videos import NewVideo, add_videos
 
@@ -58,11 +58,12 @@ def run_command(
     try:
         lake = open_lake(root)
         reports = _gather(sources, lake)
+        before = _begin(lake, planned)
     except StoreUnavailable as error:
         click.echo(str(error), err=True)
         reports = [Report(None, source, str(error), failed=True) for source in sources]
     else:
-        _analyse(lake, options, planned, [report for report in reports if report.video_id])
+        _analyse(lake, options, planned, [report for report in reports if report.video_id], before)
     if as_json:
         click.echo(json.dumps({"store": str(root), "videos": [report.as_json() for report in reports]}))
     else:
@@ -70,8 +71,22 @@ def run_command(
     return 1 if any(report.failed for report in reports) else 0
 
 
-def _analyse(lake: Lake, options: PipelineOptions, planned: Sequence[PlannedStage], videos: list[Report]) -> None:
-    before = done_keys(lake, [stage.config_hash for stage in planned])
+def _begin(lake: Lake, planned: Sequence[PlannedStage]) -> dict[Key, Result]:
+    """What is finished under the wanted configurations, which are in use from now on."""
+    configurations = {stage.name: stage.config_hash for stage in planned}
+    record_use(lake, configurations)
+    stored = results_under(lake, list(configurations.values()))
+    return {key: result for key, result in stored.items() if result.status == "done"}
+
+
+def _analyse(
+    lake: Lake,
+    options: PipelineOptions,
+    planned: Sequence[PlannedStage],
+    videos: list[Report],
+    before: dict[Key, Result],
+) -> None:
+    hashes = [stage.config_hash for stage in planned]
     pending = {str(video.video_id) for video in videos if not _complete(str(video.video_id), planned, before)}
     broken: StoreUnavailable | None = None
     if pending:
@@ -81,7 +96,7 @@ def _analyse(lake: Lake, options: PipelineOptions, planned: Sequence[PlannedStag
         except StoreUnavailable as error:
             broken = error
             click.echo(str(error), err=True)
-    _conclude(videos, planned, before, lake, broken)
+    _conclude(videos, planned, before, results_under(lake, hashes) if pending else before, broken)
 
 
 def _gather(sources: Sequence[str], lake: Lake) -> list[Report]:
@@ -127,14 +142,13 @@ def _conclude(
     videos: list[Report],
     planned: Sequence[PlannedStage],
     before: dict[Key, Result],
-    lake: Lake,
+    after: dict[Key, Result],
     broken: StoreUnavailable | None,
 ) -> None:
     for video in videos:
         for stage in planned:
             key = Key(stage.name, str(video.video_id), stage.config_hash)
-            result = before.get(key) or find_result(lake, key)
-            entry = _entry(key, result, cached=key in before)
+            entry = _entry(key, after.get(key), cached=key in before)
             video.stages[stage.name] = entry
             if entry["status"] in ("failed", "skipped"):
                 video.failed = True

@@ -185,9 +185,11 @@ class Frames:
         output.warnings.append(f"{path.name}: frames.method={self.options.method} takes none of its frames")
 
     def _conclude(self, source: Source, met: Walk, way: str, seconds: float, output: Output) -> None:
+        complete = way == "full" and source.range(self.options) == (None, None)
         output.facts.update(
             way=way,
             decoded=met.decoded,
+            complete=complete,
             packets=source.index.packets,
             hidden=source.index.hidden,
             declared=source.declared.frames,
@@ -195,15 +197,12 @@ class Frames:
             out_of_order=met.out_of_order,
             decoded_per_second=round(met.decoded / max(seconds, 1e-9), 1),
         )
-        complete = way == "full" and source.range(self.options) == (None, None)
         span = _span(source)
         found = verdict(source.video.path, source.declared, source.index, span, met if complete else None)
         output.columns["frames"] = {"damage": found.damage if found else None}
-        if complete:
-            output.columns["videos"] = {"decoded_frames": met.decoded, "status": "ok", "error": None}
         if found:
             output.warnings.append(found.sentence)
-            output.columns.setdefault("videos", {}).update(status=found.damage, error=found.sentence)
+            output.columns["videos"] = {"status": found.damage, "error": found.sentence}
 
 
 class _Reporter:

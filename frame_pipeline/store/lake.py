@@ -18,7 +18,7 @@ import duckdb
 from filelock import FileLock
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from frame_pipeline.errors import StoreUnavailable, storage_error
+from frame_pipeline.errors import StoreUnavailable, first_line, storage_error
 from frame_pipeline.store.layout import Layout
 from frame_pipeline.store.schema import META, SCHEMA_VERSION, TABLES
 
@@ -77,7 +77,9 @@ class Lake:
                     self._create_tables()
             self._check_version()
         except (OSError, duckdb.Error) as error:
-            raise storage_error(root, error) or StoreUnavailable(root, f"cannot be opened: {_line(error)}") from error
+            raise storage_error(root, error) or StoreUnavailable(
+                root, f"cannot be opened: {first_line(error)}"
+            ) from error
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
@@ -179,7 +181,3 @@ class Lake:
 def open_lake(root: Path) -> Lake:
     """The process's one writing connection to the store in `root`; opening takes a tenth of a second."""
     return Lake(root)
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,38 +70,83 @@ def find_result(lake: Lake, key: Key) -> Result | None:
     return None if row is None else _result(key, row)
 
 
-def done_keys(lake: Lake, config_hashes: list[str]) -> dict[Key, Result]:
-    """Every finished result of the given configurations, for deciding in one question what is left to do."""
+def results_of(lake: Lake, video_id: str) -> dict[Key, Result]:
+    """Every stored result of a video."""
+    rows = lake.rows(
+        'SELECT stage, config_hash, status, "rows", seconds, error, warnings, facts FROM results WHERE video_id = ?',
+        [video_id],
+    )
+    return {(key := Key(row[0], video_id, row[1])): _result(key, row[2:]) for row in rows}
+
+
+def results_under(lake: Lake, config_hashes: list[str]) -> dict[Key, Result]:
+    """Every stored result of the given configurations, for deciding in one question what is left to do."""
     rows = lake.rows(
         'SELECT stage, video_id, config_hash, status, "rows", seconds, error, warnings, facts FROM results '
-        "WHERE status = 'done' AND list_contains(?, config_hash)",
+        "WHERE list_contains(?, config_hash)",
         [config_hashes],
     )
     return {(key := Key(*row[:3])): _result(key, row[3:]) for row in rows}
 
 
-def commit_result(lake: Lake, result: Result, provenance: Provenance, output: Output) -> None:
-    """Make a result visible: its rows and its `results` row in one transaction, or nothing.
-
-    When another run committed the same key first, that one stays and this one is dropped.
-    """
-    key = result.key
+def record_use(lake: Lake, configurations: Mapping[str, str]) -> None:
+    """Remember that these configurations, stage to config hash, are the ones in use now."""
+    rows = lake.rows("SELECT stage, arg_max(config_hash, used_at) FROM configurations GROUP BY stage")
+    changed = sorted(set(configurations.items()) - set(rows))
+    if not changed:
+        return
 
     def work(connection: duckdb.DuckDBPyConnection) -> None:
-        parameters = [key.stage, key.video_id, key.config_hash]
-        where = "FROM results WHERE stage = ? AND video_id = ? AND config_hash = ?"
-        present = connection.execute(f"SELECT status {where}", parameters).fetchone()
-        if present is not None and present[0] == "done":
-            return
-        connection.execute(f"DELETE {where}", parameters)
-        if result.status == "done":
-            for table, reader in output.tables().items():
-                _insert(connection, table, key, reader, output.columns.get(table, {}))
-        if "videos" in output.columns:
-            update_video(connection, key.video_id, output.columns["videos"])
-        _insert_result(connection, result, provenance)
+        for stage, config_hash in changed:
+            connection.execute("DELETE FROM configurations WHERE stage = ? AND config_hash = ?", [stage, config_hash])
+            connection.execute(
+                "INSERT INTO configurations VALUES (?, ?, now() AT TIME ZONE 'UTC')", [stage, config_hash]
+            )
 
     lake.commit(work)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A result that is not in the store yet."""
+
+    result: Result
+    provenance: Provenance
+    output: Output
+
+
+def commit_results(lake: Lake, finished: Sequence[Finished]) -> None:
+    """Make results of one video visible: their rows and their `results` rows in one transaction, or nothing.
+
+    Where another run committed the same key first, that one stays and this one is dropped.
+    """
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        video_id = finished[0].result.key.video_id
+        rows = connection.execute("SELECT stage, config_hash, status FROM results WHERE video_id = ?", [video_id])
+        present = {(stage, config_hash): status for stage, config_hash, status in rows.fetchall()}
+        for entry in finished:
+            key = entry.result.key
+            status = present.get((key.stage, key.config_hash))
+            if status != "done":
+                _insert_finished(connection, entry, replaces=status is not None)
+
+    lake.commit(work)
+
+
+def _insert_finished(connection: duckdb.DuckDBPyConnection, entry: Finished, *, replaces: bool) -> None:
+    key, output = entry.result.key, entry.output
+    if replaces:
+        connection.execute(
+            "DELETE FROM results WHERE stage = ? AND video_id = ? AND config_hash = ?",
+            [key.stage, key.video_id, key.config_hash],
+        )
+    if entry.result.status == "done":
+        for table, reader in output.tables().items():
+            _insert(connection, table, key, reader, output.columns.get(table, {}))
+    if "videos" in output.columns:
+        update_video(connection, key.video_id, output.columns["videos"])
+    _insert_result(connection, entry.result, entry.provenance)
 
 
 def drop_files(lake: Lake, key: Key) -> None:
@@ -122,14 +167,24 @@ def only_worker(lake: Lake, video_id: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class StoredInputs:
-    """The rows of earlier stages of one video, under the configurations that a stage was asked to read."""
+    """The rows of earlier stages of one video, under the configurations that a stage was asked to read.
+
+    They come from the store, or from the output of a stage that has just run and waits for the same commit.
+    """
 
     lake: Lake
     video_id: str
     hashes: dict[str, str]
+    waiting: Mapping[str, Output]
+    """outputs that are not committed yet, by config hash"""
 
     def read(self, table: str, columns: list[str], batch_rows: int = 1024) -> Iterator[pa.RecordBatch]:
         """The upstream rows in order of pts, a batch at a time."""
+        output = self.waiting.get(self._hash(table))
+        if output is not None:
+            for batch in output.tables().get(table, ()):
+                yield batch.select(columns)
+            return
         names = ", ".join(columns)
         reader = self.lake.cursor().execute(
             f"SELECT {names} FROM {table} WHERE video_id = ? AND config_hash = ? ORDER BY pts",  # noqa: S608
@@ -139,6 +194,9 @@ class StoredInputs:
 
     def count(self, table: str) -> int:
         """How many upstream rows there are."""
+        output = self.waiting.get(self._hash(table))
+        if output is not None:
+            return output.rows(table)
         row = self.lake.row(
             f"SELECT count(*) FROM {table} WHERE video_id = ? AND config_hash = ?",  # noqa: S608
             [self.video_id, self._hash(table)],

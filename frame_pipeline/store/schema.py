@@ -17,7 +17,7 @@ TABLES: dict[str, str] = {
         rotation INTEGER, mirrored BOOLEAN, sample_aspect_ratio VARCHAR,
         average_rate VARCHAR, fps DOUBLE, variable_rate BOOLEAN, time_base VARCHAR,
         start_pts BIGINT, duration_s DOUBLE, declared_duration_s DOUBLE,
-        declared_frames BIGINT, packets BIGINT, shown_frames BIGINT, keyframes BIGINT, decoded_frames BIGINT,
+        declared_frames BIGINT, packets BIGINT, shown_frames BIGINT, keyframes BIGINT,
         color_transfer VARCHAR, color_primaries VARCHAR, color_space VARCHAR, color_range VARCHAR,
         hdr BOOLEAN, interlaced BOOLEAN, bit_rate BIGINT, video_streams INTEGER, audio_streams INTEGER,
         title VARCHAR
@@ -28,6 +28,8 @@ TABLES: dict[str, str] = {
         config VARCHAR, code_version VARCHAR, models VARCHAR, "rows" BIGINT, seconds DOUBLE, device VARCHAR,
         status VARCHAR, error VARCHAR, warnings VARCHAR, facts VARCHAR, run_id VARCHAR, created_at TIMESTAMP
     """,
+    # One row is one configuration of a stage, and when somebody last asked for it.
+    "configurations": "stage VARCHAR, config_hash VARCHAR, used_at TIMESTAMP",
     # One row is one chosen frame; width and height are those of the picture at `path`.
     "frames": """
         video_id VARCHAR, config_hash VARCHAR, pts BIGINT, time_base VARCHAR, time_s DOUBLE, source_index BIGINT,

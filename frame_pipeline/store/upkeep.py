@@ -16,11 +16,14 @@ KEEP_SNAPSHOTS_DAYS = 1
 MERGE_FROM_FILES = 40
 """A store with more data files than this is merged after a run; each query opens every file."""
 
-# One row is one finished result that is neither the newest of its stage and video nor read by one that is.
+# One row is one finished result that is neither of the configuration last asked for, among those that its stage and
+# video have, nor read by one that is.
 _REPLACED = """
     WITH ranked AS (
-        SELECT *, row_number() OVER (PARTITION BY stage, video_id ORDER BY created_at DESC) AS age
-        FROM results WHERE status = 'done'
+        SELECT r.*, row_number() OVER (
+            PARTITION BY r.stage, r.video_id ORDER BY c.used_at DESC NULLS LAST, r.created_at DESC
+        ) AS age
+        FROM results r LEFT JOIN configurations c USING (stage, config_hash) WHERE r.status = 'done'
     )
     SELECT stage, video_id, config_hash, "rows" FROM ranked AS r
     WHERE age > 1 AND stage <> 'raw_video' AND NOT EXISTS (
