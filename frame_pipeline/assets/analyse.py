@@ -14,7 +14,7 @@ import dagster as dg
 from frame_pipeline.assets import frames, metrics, raw_video
 from frame_pipeline.assets.options import PipelineConfig, options_of
 from frame_pipeline.assets.resources import StoreResource
-from frame_pipeline.errors import StoreUnavailable
+from frame_pipeline.errors import SettingsError, StoreUnavailable
 from frame_pipeline.progress import Progress, watcher
 from frame_pipeline.runner import Outcome, run_video
 from frame_pipeline.stage import Output
@@ -48,7 +48,7 @@ def analyse(context: dg.AssetExecutionContext, store: StoreResource, config: Pip
         planned = [stage for stage in plan(options_of(config)) if stage.name in selected]
         record_use(store.lake(), {stage.name: stage.config_hash for stage in planned})
         failures = list(_run_batch(context, store.lake(), planned))
-    except StoreUnavailable as error:
+    except (StoreUnavailable, SettingsError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if failures:
         sentences = "\n".join(sorted({failure.reason or failure.key.stage for failure in failures}))

@@ -58,15 +58,17 @@ def _only_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
 
 
 def _write_csv(relation: duckdb.DuckDBPyRelation) -> None:
+    # The first rows are fetched before anything is printed: a statement may fail only when it runs.
+    rows = relation.fetchmany(FETCH_ROWS)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(relation.columns)
-    while rows := relation.fetchmany(FETCH_ROWS):
+    while rows:
         writer.writerows(rows)
+        rows = relation.fetchmany(FETCH_ROWS)
 
 
 def _write_json(relation: duckdb.DuckDBPyRelation) -> None:
     names = _unlike(relation.columns)
-    # The first rows are fetched before anything is printed: a statement may fail only when it runs.
     rows, first = relation.fetchmany(FETCH_ROWS), True
     click.echo("[", nl=False)
     while rows:

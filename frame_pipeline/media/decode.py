@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain, cycle
 from pathlib import Path
@@ -24,6 +24,8 @@ from frame_pipeline.media.packets import PacketIndex
 
 T = TypeVar("T")
 
+INDEXED = frozenset({"mp4", "matroska", "avi"})
+"""Containers that find a keyframe without reading what lies before it."""
 KEYFRAME_DECODERS = min(4, os.cpu_count() or 1)
 KEYFRAMES_AHEAD = 2
 BEFORE_EVERYTHING_US = 10**9
@@ -100,25 +102,21 @@ def keyframes(
 
     Keyframes need nothing but themselves, so KEYFRAME_DECODERS work on them in turns.
     """
-    turns = [
-        prefetched(_each_alone(path, number, start_pts, end_pts), KEYFRAMES_AHEAD)
-        for number in range(KEYFRAME_DECODERS)
-    ]
+    first = 0 if start_pts is None else int((index.keyframe_pts < start_pts).sum())
+    last = None if end_pts is None else int((index.keyframe_pts < end_pts).sum())
+    wanted: list[int] = index.keyframe_pts[first:last].tolist()
+    if not len(index.pts):
+        met.out_of_order += index.packets
     with ExitStack() as stack:
-        for turn in turns:
-            stack.callback(turn.close)
-        for turn in cycle(turns):
-            frames = next(turn, None)
-            if frames is None:
-                return
-            met.errors += not frames
-            for frame in frames:
-                if frame.pts is None:
-                    met.out_of_order += 1
-                    continue
-                place = index.position(frame.pts) if len(index.pts) else met.decoded
-                met.decoded += 1
-                yield Shown(place, frame.pts, True, frame)
+        shares = [_each_alone(path, wanted[number::KEYFRAME_DECODERS]) for number in range(KEYFRAME_DECODERS)]
+        turns = [stack.enter_context(closing(prefetched(share, KEYFRAMES_AHEAD))) for share in shares]
+        for pts, turn in zip(wanted, cycle(turns), strict=False):
+            frame = next(turn)
+            if frame is None:
+                met.errors += 1
+                continue
+            met.decoded += 1
+            yield Shown(index.position(pts), pts, True, frame)
 
 
 def pick(path: Path, index: PacketIndex, wanted: Iterable[int]) -> Iterator[Shown]:
@@ -177,33 +175,42 @@ def _offer(ready: queue.Queue[tuple[str, Any]], entry: tuple[str, Any], stopped:
     return False
 
 
-def _each_alone(path: Path, number: int, start_pts: int | None, end_pts: int | None) -> Iterator[list[av.VideoFrame]]:
-    """Every KEYFRAME_DECODERSth keyframe in range, from the `number`th: what it gives, nothing when it is damaged."""
+def _each_alone(path: Path, wanted: Iterable[int]) -> Iterator[av.VideoFrame | None]:
+    """For each timestamp (ascending) the keyframe there, or None where it is damaged."""
     with opened(path) as (container, stream):
         # One picture at a time: threads that work on several would hold each back until the next one is in.
         stream.thread_type = "SLICE"
         # Not `stream.discard = nonkey`: with packets missing, libavformat makes up other timestamps.
-        place = 0
-        for packet in container.demux(stream):
-            if not packet.size or not packet.is_keyframe or packet.is_discard:
-                continue
-            if packet.pts is not None and start_pts is not None and packet.pts < start_pts:
-                continue
-            if packet.pts is not None and end_pts is not None and packet.pts >= end_pts:
-                return
-            if place % KEYFRAME_DECODERS == number:
-                yield _alone(packet, stream)
-            place += 1
+        packets = container.demux(stream)
+        seeks = not INDEXED.isdisjoint(container.format.name.split(","))
+        for pts in wanted:
+            if seeks:
+                container.seek(pts, stream=stream)
+                packets = container.demux(stream)
+            packet = _keyframe_at(packets, pts)
+            if seeks and packet is None:
+                _rewind(container)
+                packet = _keyframe_at(container.demux(stream), pts)
+            yield _alone(packet, stream) if packet is not None else None
 
 
-def _alone(packet: av.Packet[VideoStream], stream: VideoStream) -> list[av.VideoFrame]:
+def _keyframe_at(packets: Iterator[av.Packet[VideoStream]], pts: int) -> av.Packet[VideoStream] | None:
+    """Read on to the keyframe of that timestamp; None when the packets end or are already behind it."""
+    try:
+        found = next((packet for packet in packets if packet.is_keyframe and (packet.pts or 0) >= pts), None)
+    except av.FFmpegError:
+        return None
+    return found if found is not None and found.pts == pts else None
+
+
+def _alone(packet: av.Packet[VideoStream], stream: VideoStream) -> av.VideoFrame | None:
     """What one packet gives without those after it: the decoder is emptied and made new."""
     try:
-        return [*packet.decode(), *stream.codec_context.decode(None)]
+        frames = [*packet.decode(), *stream.codec_context.decode(None)]
     except av.FFmpegError:
-        return []
-    finally:
-        stream.codec_context.flush_buffers()
+        frames = []
+    stream.codec_context.flush_buffers()
+    return next((frame for frame in frames if frame.pts == packet.pts), None)
 
 
 def _from(

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -54,7 +55,19 @@ class PacketIndex:
 
 
 def read_packets(path: Path) -> PacketIndex:
-    """Read every packet of the video stream once. Raises UnreadableVideo when the file cannot be opened."""
+    """Read every packet of the video stream once. Raises UnreadableVideo when the file cannot be opened.
+
+    The last answer is kept, because one stage after the other asks for the same file.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return _read_packets(path, 0, 0)
+    return _read_packets(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_packets(path: Path, _size: int, _changed_ns: int) -> PacketIndex:
     pts, keyframes = array("q"), bytearray()
     packets = hidden = 0
     stamped = True

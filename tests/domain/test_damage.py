@@ -201,7 +201,7 @@ def test_real_damaged_clips_give_what_is_left_of_them(
     result = extract(media_folder / name, tmp_path / "proxies", method="every_frame", long_side=64)
     assert len(result.pts) == frames
     assert result.output.columns["frames"] == {"damage": damage}
-    assert result.output.columns["videos"]["decoded_frames"] == frames
+    assert result.output.facts["decoded"] == frames
 
 
 @pytest.mark.media

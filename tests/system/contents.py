@@ -16,6 +16,7 @@ from frame_pipeline.store.schema import TABLES
 PASSING = {
     "videos": {"added_at", "probed_at"},
     "results": {"seconds", "run_id", "created_at"},
+    "configurations": {"used_at"},
 }
 PASSING_FACTS = "_per_second"
 

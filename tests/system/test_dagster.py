@@ -65,7 +65,8 @@ def materializations(root: Path, stage: str, key: str) -> list[Any]:
 def failure(result: dg.ExecuteInProcessResult) -> str:
     """What the UI shows of a run that failed."""
     [event] = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
-    return str(event.step_failure_data.user_failure_data.description)
+    described = event.step_failure_data.user_failure_data
+    return str(described.description if described else event.step_failure_data.error)
 
 
 def restarts(result: dg.ExecuteInProcessResult) -> int:
@@ -180,11 +181,7 @@ def test_config_from_the_form_reaches_the_stage(root: Path, keys: list[str]) -> 
 def test_a_wrong_value_in_the_form_is_a_sentence_and_not_tried_again(
     options: dict[str, Any], words: str, root: Path, keys: list[str]
 ) -> None:
-    try:
-        result = launch(root, keys[:1], options=options)
-    except dg.DagsterInvalidConfigError as refused:
-        assert words in str(refused)
-        return
+    result = launch(root, keys[:1], options=options)
     assert not result.success
     assert restarts(result) == 0
     assert words in failure(result)
@@ -256,8 +253,7 @@ def test_a_run_after_a_failure_computes_only_what_failed(root: Path, keys: list[
 
 def verdicts(root: Path) -> dict[str, bool]:
     """Every check of the store, run as a job of its own."""
-    job = defs.get_implicit_global_asset_job_def() if hasattr(defs, "get_implicit_global_asset_job_def") else None
-    job = job or defs.resolve_implicit_global_asset_job_def()
+    job = defs.resolve_implicit_global_asset_job_def()
     keys = {key for check in CHECKS for key in check.check_keys}
     with open_instance(Layout(root)) as instance:
         result = job.get_subset(asset_selection=set(), asset_check_selection=keys).execute_in_process(
@@ -281,7 +277,7 @@ TAMPERED = {
     "a measure is NaN": ("measures_are_finite", "UPDATE metrics SET sharpness = 'nan' WHERE pts = 0"),
     "a measure is infinite": ("measures_are_finite", "UPDATE metrics SET contrast_raw = 'inf' WHERE pts = 0"),
     "a measure is missing": ("measures_are_finite", "UPDATE metrics SET entropy = NULL WHERE pts = 0"),
-    "frames were lost unsaid": ("decoded_as_declared", "UPDATE videos SET decoded_frames = decoded_frames // 2"),
+    "frames were lost unsaid": ("decoded_as_declared", "UPDATE videos SET shown_frames = 2 * shown_frames"),
 }  # fmt: skip
 
 

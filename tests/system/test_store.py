@@ -13,7 +13,7 @@ import pytest
 from frame_pipeline.errors import StoreUnavailable
 from frame_pipeline.stage import Output
 from frame_pipeline.store.lake import Lake, extension_file
-from frame_pipeline.store.results import Key, Provenance, Result, commit_result, done_keys, find_result
+from frame_pipeline.store.results import Finished, Key, Provenance, Result, commit_results, find_result
 from frame_pipeline.store.schema import SCHEMA_VERSION
 from tests.media import Clip
 from tests.system.conftest import Store
@@ -36,6 +36,11 @@ def output_of(pts: list[int]) -> Output:
     return output
 
 
+def keep(lake: Lake, status: str, pts: list[int], key: Key = KEY, error: str | None = None) -> None:
+    """Commit a result of such rows."""
+    commit_results(lake, [Finished(Result(key, status, len(pts), 0.1, error), NOWHERE, output_of(pts))])
+
+
 def test_a_commit_that_fails_leaves_nothing(lake: Lake) -> None:
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("INSERT INTO videos (video_id) VALUES ('a')")
@@ -54,31 +59,30 @@ def test_a_result_whose_rows_do_not_fit_leaves_nothing(lake: Lake) -> None:
     output = output_of([0, 1])
     output.write("frames", pa.RecordBatch.from_pydict({"pts": [0], "no such column": [1]}))
     with pytest.raises(duckdb.Error):
-        commit_result(lake, Result(KEY, "done", 2, 0.1), NOWHERE, output)
+        commit_results(lake, [Finished(Result(KEY, "done", 2, 0.1), NOWHERE, output)])
     assert lake.rows("SELECT pts FROM metrics") == []
     assert find_result(lake, KEY) is None
 
 
 def test_the_first_of_two_equal_results_stays(lake: Lake) -> None:
-    commit_result(lake, Result(KEY, "done", 2, 0.1), NOWHERE, output_of([0, 1]))
-    commit_result(lake, Result(KEY, "done", 3, 0.1), NOWHERE, output_of([0, 1, 2]))
-    commit_result(lake, Result(KEY, "failed", 0, 0.1, error="late"), NOWHERE, output_of([]))
+    keep(lake, "done", [0, 1])
+    keep(lake, "done", [0, 1, 2])
+    keep(lake, "failed", [], error="late")
     assert lake.rows('SELECT status, "rows" FROM results') == [("done", 2)]
     assert lake.rows("SELECT pts FROM metrics ORDER BY pts") == [(0,), (1,)]
 
 
 def test_a_good_result_takes_the_place_of_a_failed_one(lake: Lake) -> None:
-    commit_result(lake, Result(KEY, "failed", 0, 0.1, error="at first"), NOWHERE, output_of([]))
-    assert done_keys(lake, [KEY.config_hash]) == {}
-    commit_result(lake, Result(KEY, "done", 2, 0.1), NOWHERE, output_of([0, 1]))
-    assert list(done_keys(lake, [KEY.config_hash])) == [KEY]
+    keep(lake, "failed", [], error="at first")
+    assert lake.rows("SELECT status, error FROM results") == [("failed", "at first")]
+    keep(lake, "done", [0, 1])
     assert lake.rows("SELECT status, error FROM results") == [("done", None)]
 
 
 def test_two_stores_in_one_process_do_not_mix(tmp_path: Path) -> None:
     lakes = [Lake(tmp_path / name) for name in ("a", "b")]
     for number, lake in enumerate(lakes, start=1):
-        commit_result(lake, Result(KEY, "done", number, 0.1), NOWHERE, output_of(list(range(number))))
+        keep(lake, "done", list(range(number)))
     assert [lake.rows("SELECT count(*) FROM metrics") for lake in lakes] == [[(1,)], [(2,)]]
 
 
@@ -86,8 +90,7 @@ def test_two_connections_to_one_store_see_what_the_other_wrote(tmp_path: Path) -
     one, other = Lake(tmp_path / "store"), Lake(tmp_path / "store")
     reader = Lake(tmp_path / "store", read_only=True)
     for number, lake in enumerate((one, other, one)):
-        key = Key("metrics", f"clip-{number}", KEY.config_hash)
-        commit_result(lake, Result(key, "done", 1, 0.1), NOWHERE, output_of([0]))
+        keep(lake, "done", [0], Key("metrics", f"clip-{number}", KEY.config_hash))
         assert [len(each.rows("SELECT 1 FROM results")) for each in (one, other, reader)] == [number + 1] * 3
 
 
@@ -152,7 +155,7 @@ def test_no_key_is_there_twice(clips: list[Clip], store: Path) -> None:
     keys = {
         "videos": "video_id", "meta": "key", "results": "stage, video_id, config_hash",
         "frames": "video_id, config_hash, pts", "metrics": "video_id, config_hash, pts",
-        "shots": "video_id, config_hash, shot",
+        "shots": "video_id, config_hash, shot", "configurations": "stage, config_hash",
     }  # fmt: skip
     for table, key in keys.items():
         assert count(store, table) > 0
