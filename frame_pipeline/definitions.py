@@ -21,9 +21,15 @@ defs = dg.Definitions(
     jobs=[
         dg.define_asset_job(
             JOB_NAME,
-            selection=dg.AssetSelection.assets("raw_video", "frames", "metrics"),
+            # The step logs the checks itself, for its own videos; a check step would go through the whole store.
+            selection=dg.AssetSelection.assets("raw_video", "frames", "metrics").without_checks(),
             description="All stages for the videos of the partition or range.",
-        )
+        ),
+        dg.define_asset_job(
+            "check_store",
+            selection=dg.AssetSelection.all_asset_checks(),
+            description="Every asset check over the whole store.",
+        ),
     ],
     resources={"store": StoreResource(root="")},
     # Steps in the process of the run: models and the store's connection stay open, and nothing is imported twice.

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from frame_pipeline.assets import frames, metrics, raw_video
+from frame_pipeline.assets.checks import evaluations
 from frame_pipeline.assets.options import PipelineConfig, options_of
 from frame_pipeline.assets.resources import StoreResource
 from frame_pipeline.errors import SettingsError, StoreUnavailable
@@ -48,6 +49,8 @@ def analyse(context: dg.AssetExecutionContext, store: StoreResource, config: Pip
         planned = [stage for stage in plan(options_of(config)) if stage.name in selected]
         record_use(store.lake(), {stage.name: stage.config_hash for stage in planned})
         failures = list(_run_batch(context, store.lake(), planned))
+        for evaluation in evaluations(store.lake(), context.partition_keys, selected):
+            context.log_event(evaluation)
     except (StoreUnavailable, SettingsError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if failures:

@@ -11,20 +11,22 @@ import click
 
 from frame_pipeline.commands.run import run_command
 from frame_pipeline.media.contact_sheet import Tile, as_jpeg, contact_sheet, time_label
+from frame_pipeline.media.sources import fingerprint
 from frame_pipeline.quality.score import DEFAULT_WEIGHTS, quality_sql
+from frame_pipeline.settings import load_options
+from frame_pipeline.stages import plan
 from frame_pipeline.store.lake import Lake, open_lake
 
 BEST = 12
 
-# One row is one of the best frames of the clip's newest result, at most two of a shot.
+# One row is one of the best frames of the clip under the demo's own options, at most two of a shot.
 _BEST_FRAMES = """
     SELECT time_s, shot, round({score}, 1) AS quality,
            round(m.sharpness, 1), round(m.contrast, 1), round(m.brightness, 1), path
     FROM frames f
-    JOIN results r ON r.stage = 'metrics' AND r.video_id = f.video_id AND r.upstream_hash = f.config_hash
-    JOIN metrics m ON m.video_id = f.video_id AND m.config_hash = r.config_hash AND m.pts = f.pts
-    JOIN videos v ON v.video_id = f.video_id AND v.source = ?
-    WHERE r.created_at = (SELECT max(created_at) FROM results WHERE stage = 'metrics' AND video_id = f.video_id)
+    JOIN metrics m ON m.video_id = f.video_id AND m.pts = f.pts AND m.config_hash = ?
+    JOIN videos v ON v.video_id = f.video_id AND v.fingerprint = ?
+    WHERE f.config_hash = ?
     QUALIFY row_number() OVER (PARTITION BY shot ORDER BY quality DESC) <= 2
     ORDER BY quality DESC, f.pts LIMIT ?
 """
@@ -63,7 +65,10 @@ def _show_best(lake: Lake, clip: Path, sheet: Path) -> None:
     from rich.table import Table
 
     score, weights = quality_sql(DEFAULT_WEIGHTS)
-    rows = lake.rows(_BEST_FRAMES.format(score=score), [*weights, str(clip), BEST])
+    hashes = {stage.name: stage.config_hash for stage in plan(load_options())}
+    rows = lake.rows(
+        _BEST_FRAMES.format(score=score), [*weights, hashes["metrics"], fingerprint(clip), hashes["frames"], BEST]
+    )
     table = Table("time", "shot", "quality", "sharpness", "contrast", "brightness", box=None, title="best frames")
     for time_s, *numbers, _ in rows:
         table.add_row(time_label(time_s), *[str(number) for number in numbers])

@@ -17,9 +17,9 @@ _SUFFIXES = """
     webm wmv y4m
 """
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-WHOLE_FILE_BYTES = 64 * 2**20
+WHOLE_FILE_BYTES = 32 * 2**20
 SAMPLE_BYTES = 2**20
-SAMPLES = 64
+SAMPLES = 32
 SLUG_LENGTH = 40
 
 
@@ -56,7 +56,7 @@ def find_sources(given: str, *, skip: Path | None = None) -> Iterator[SourceFile
 
 
 def fingerprint(path: Path) -> str:
-    """32 hex digits of the content: all of it up to 64 MiB, else 64 evenly spaced MiB with both ends and the size.
+    """32 hex digits of the content: all of it up to 32 MiB, else 32 evenly spaced MiB with both ends and the size.
 
     Does not depend on the name, so a renamed or copied file is the same video.
     Raises OSError.

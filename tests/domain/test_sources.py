@@ -59,7 +59,7 @@ def sparse(path: Path, size: int, changed: int | None = None) -> Path:
     return path
 
 
-@pytest.mark.parametrize("size", [64 * MIB + 1, 5000 * MIB])
+@pytest.mark.parametrize("size", [32 * MIB + 1, 5000 * MIB])
 def test_a_large_file_is_known_by_its_ends_and_its_size(size: int, tmp_path: Path) -> None:
     plain = fingerprint(sparse(tmp_path / "plain", size))
     assert plain == fingerprint(sparse(tmp_path / "copy", size))
@@ -68,10 +68,10 @@ def test_a_large_file_is_known_by_its_ends_and_its_size(size: int, tmp_path: Pat
     assert plain != fingerprint(sparse(tmp_path / "longer", size + 1))
 
 
-def test_a_file_of_64_mib_is_read_whole_and_of_a_larger_one_64_mib(tmp_path: Path) -> None:
-    limit = 64 * MIB
+def test_a_file_of_32_mib_is_read_whole_and_of_a_larger_one_32_mib(tmp_path: Path) -> None:
+    limit = 32 * MIB
     assert fingerprint(sparse(tmp_path / "a", limit)) != fingerprint(sparse(tmp_path / "b", limit, 12_345_678))
-    # Of 6400 MiB one in a hundred is read: the second MiB is not, the last of the first one is.
+    # Of 3200 MiB one in a hundred is read: the second MiB is not, the last of the first one is.
     large = 100 * limit
     plain = fingerprint(sparse(tmp_path / "c", large))
     assert plain == fingerprint(sparse(tmp_path / "d", large, MIB))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from frame_pipeline.store.layout import STORE_VARIABLE
 from tests import media
 from tests.media import Clip
-from tests.system.program import Answer, Forge, call
+from tests.system.program import Answer, Programs, call
 
 RECIPES = (media.film_23_976, media.b_frames, media.phone_vfr)
 SHORT = replace(media.b_frames, name="short", frames=24, size=(64, 36))
@@ -65,13 +63,9 @@ def store(finished: Store, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
-    """Starts commands as processes without waiting for their imports."""
-    if not hasattr(os, "fork"):
-        pytest.skip("this system cannot fork")
-    forge = Forge(tmp_path_factory.mktemp("said"))
-    yield forge
-    forge.close()
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    """Starts commands as processes."""
+    return Programs(tmp_path_factory.mktemp("said"))
 
 
 @pytest.fixture(autouse=True)

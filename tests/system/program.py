@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from click.testing import CliRunner
 
@@ -83,54 +82,39 @@ def spawn(*words: object, cwd: Path | None = None, environment: dict[str, str] |
     return Answer(process.returncode, stdout, stderr)
 
 
-class Forked:
+class Started:
     """A command under way in a process of its own."""
 
-    def __init__(self, forge: Forge, pid: int, said: Path) -> None:
-        self._forge, self.pid, self._said = forge, pid, said
+    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
+        self._process, self._said = process, said
 
     def kill(self) -> None:
         """SIGKILL: it can do nothing any more, not even say so. A process that has ended stays as it ended."""
-        os.kill(self.pid, signal.SIGKILL)
+        self._process.kill()
 
     def wait(self) -> Answer:
         """Its answer, when it has ended."""
-        code = self._forge.ask({"wait": self.pid})
+        code = self._process.wait(TIMEOUT_SECONDS)
         return Answer(code, *(self._said.with_suffix(end).read_text() for end in (".out", ".err")))
 
 
-class Forge:
-    """Starts commands by forking a process that has imported everything: the first second is not repeated each time."""
+class Programs:
+    """Starts commands as processes whose words go to files, so that many can be under way and be killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._started = folder, 0
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.system.forge"], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert self.ask({"ready": True}) == 0
 
-    def start(self, *words: object) -> Forked:
+    def start(self, *words: object) -> Started:
         """The command, started."""
         self._started += 1
         said = self._folder / str(self._started)
-        return Forked(self, self.ask({"start": [str(word) for word in words], "said": str(said)}), said)
+        with said.with_suffix(".out").open("wb") as out, said.with_suffix(".err").open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "frame_pipeline", *map(str, words)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+        return Started(process, said)
 
     def call(self, *words: object) -> Answer:
         """The command, to its end."""
         return self.start(*words).wait()
-
-    def ask(self, request: dict[str, Any]) -> int:
-        """One request, one number."""
-        requests, answers = cast(IO[str], self._server.stdin), cast(IO[str], self._server.stdout)
-        requests.write(json.dumps(request) + "\n")
-        requests.flush()
-        answer = answers.readline()
-        assert answer, "the process that forks has ended"
-        return int(answer)
-
-    def close(self) -> None:
-        """End the process that forks."""
-        with self._server:
-            cast(IO[str], self._server.stdin).close()
-            self._server.wait(TIMEOUT_SECONDS)

@@ -1,7 +1,9 @@
 """The Dagster side as a whole, written down: a change of it is seen, and meant.
 
-To renew the record after a change that is meant: `RENEW_DEFINITIONS=1 python -m pytest tests/system/test_definitions.py`,
-then read the difference in `definitions.json` before it is committed.
+To renew the record after a change that is meant, and then to read the difference before it is committed:
+
+    RENEW_DEFINITIONS=1 python -m pytest tests/system/test_definitions.py
+    git diff tests/system/definitions.json
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def recorded() -> dict[str, Any]:
         "sensors": sorted(sensor.name for sensor in repository.sensor_defs),
         "schedules": sorted(schedule.name for schedule in repository.schedule_defs),
         "resources": {
-            name: sorted(resource.config_schema.config_type.fields)
+            name: sorted(_fields(resource.config_schema))
             for name, resource in repository.get_top_level_resources().items()
         },
         "options": {
@@ -78,8 +80,12 @@ def _check(checks: Any, key: dg.AssetCheckKey) -> dict[str, Any]:
 
 def _forms() -> dict[str, dict[str, Any]]:
     step = defs.resolve_asset_graph().get(dg.AssetKey("frames")).assets_def.op
-    stages = step.config_schema.config_type.fields
-    return {stage: field.config_type.fields for stage, field in stages.items()}
+    return {stage: _fields(field) for stage, field in _fields(step.config_schema).items()}
+
+
+def _fields(form: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = form.config_type.fields
+    return fields
 
 
 def _option(field: Any) -> dict[str, Any]:

@@ -15,18 +15,19 @@ import pytest
 from frame_pipeline.store.lake import Lake
 from tests.media import Clip
 from tests.system.contents import assert_whole, count
-from tests.system.program import Answer, Forge, call
+from tests.system.program import ROOT, Answer, Programs, call
 
 PIECES = {
-    "python", "gpu", "decoder", "duckdb", "store", "onnxruntime", "insightface", "torch", "sam2", "ultralytics", "models",
+    "python", "gpu", "decoder", "duckdb", "store",
+    "onnxruntime", "insightface", "torch", "sam2", "ultralytics", "models",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def demo(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
+def demo(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """The folder in which the demo was made, and what it said."""
     folder = tmp_path_factory.mktemp("demo")
-    return folder, forge.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
+    return folder, programs.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
 
 
 def test_the_demo_shows_the_best_frames_of_a_clip(demo: tuple[Path, Answer]) -> None:
@@ -56,7 +57,7 @@ def test_the_contact_sheet_is_a_picture_of_them(demo: tuple[Path, Answer]) -> No
 
 def test_the_commands_it_names_work(demo: tuple[Path, Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, answer = demo
-    monkeypatch.chdir(folder / "clip")
+    monkeypatch.chdir(ROOT)  # where the demo was called
     named = re.findall(r'^  frame-pipeline (run \S*demo\.mp4 --preset \S+|query "[^"]+")', answer.stdout, re.MULTILINE)
     assert len(named) == 2
     for words in named:
@@ -65,10 +66,10 @@ def test_the_commands_it_names_work(demo: tuple[Path, Answer], monkeypatch: pyte
         assert call(command, *words_of_it, "--store", folder / "store").code == 0
 
 
-def test_a_second_demo_is_answered_from_the_store(demo: tuple[Path, Answer], forge: Forge) -> None:
+def test_a_second_demo_is_answered_from_the_store(demo: tuple[Path, Answer], programs: Programs) -> None:
     folder, first = demo
     frames = count(folder / "store", "frames")
-    again = forge.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
+    again = programs.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
     assert again.code == 0
     assert again.stdout.count("cached") == 3
     assert "made" not in again.stdout
@@ -76,12 +77,12 @@ def test_a_second_demo_is_answered_from_the_store(demo: tuple[Path, Answer], for
     assert first.stdout.split("best frames")[1] == again.stdout.split("best frames")[1]
 
 
-def test_a_copy_of_the_demo_elsewhere_shows_the_same_frames(demo: tuple[Path, Answer], forge: Forge) -> None:
+def test_a_copy_of_the_demo_elsewhere_shows_the_same_frames(demo: tuple[Path, Answer], programs: Programs) -> None:
     folder, first = demo
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     shutil.copy(folder / "clip" / "demo.mp4", elsewhere)
-    again = forge.call("demo", "--seconds", 4, "--to", elsewhere, "--store", folder / "store")
+    again = programs.call("demo", "--seconds", 4, "--to", elsewhere, "--store", folder / "store")
     assert again.code == 0
 
     def table(answer: Answer) -> str:
@@ -143,8 +144,8 @@ def broken_settings(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_an_internal_error_is_one_sentence(short: Clip, broken_settings: Path, forge: Forge) -> None:
-    answer = forge.call("run", short.path, "--store", broken_settings)
+def test_an_internal_error_is_one_sentence(short: Clip, broken_settings: Path, programs: Programs) -> None:
+    answer = programs.call("run", short.path, "--store", broken_settings)
     assert answer.code == 1
     assert len(answer.sentences) == 1
     assert "Traceback" not in answer.stderr
@@ -152,33 +153,33 @@ def test_an_internal_error_is_one_sentence(short: Clip, broken_settings: Path, f
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before the command", "behind it"])
-def test_debug_shows_where(before: bool, short: Clip, broken_settings: Path, forge: Forge) -> None:
+def test_debug_shows_where(before: bool, short: Clip, broken_settings: Path, programs: Programs) -> None:
     words = ["run", short.path, "--store", broken_settings]
-    answer = forge.call(*(["--debug", *words] if before else [*words, "--debug"]))
+    answer = programs.call(*(["--debug", *words] if before else [*words, "--debug"]))
     assert answer.code == 1
     assert "Traceback (most recent call last)" in answer.stderr
     assert "launch.py" in answer.stderr
 
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]], ids=["plain", "debug"])
-def test_a_wrong_word_shows_a_traceback_only_with_debug(debug: list[str], short: Clip, forge: Forge) -> None:
-    answer = forge.call(*debug, "run", short.path, "--set", "frames.intervall=1")
+def test_a_wrong_word_shows_a_traceback_only_with_debug(debug: list[str], short: Clip, programs: Programs) -> None:
+    answer = programs.call(*debug, "run", short.path, "--set", "frames.intervall=1")
     assert ("Traceback" in answer.stderr) == bool(debug)
     assert answer.stderr.splitlines()[-1].endswith("did you mean frames.interval_s?)")
 
 
-def test_a_good_run_with_debug_is_a_good_run(short: Clip, forge: Forge, tmp_path: Path) -> None:
-    answer = forge.call("run", short.path, "--store", tmp_path / "store", "--json", "--debug")
+def test_a_good_run_with_debug_is_a_good_run(short: Clip, programs: Programs, tmp_path: Path) -> None:
+    answer = programs.call("run", short.path, "--store", tmp_path / "store", "--json", "--debug")
     assert answer.code == 0
     assert json.loads(answer.stdout)["videos"][0]["status"] == "ok"
 
 
-def test_help_tells_every_command(forge: Forge) -> None:
-    answer = forge.call("--help")
+def test_help_tells_every_command(programs: Programs) -> None:
+    answer = programs.call("--help")
     assert answer.code == 0
     for command in ("run", "query", "up", "doctor", "maintain", "demo"):
         assert re.search(rf"^  {command}\s+\S", answer.stdout, re.MULTILINE)
-        assert forge.call(command, "--help").stdout.startswith(f"Usage: frame-pipeline {command}")
+        assert programs.call(command, "--help").stdout.startswith(f"Usage: frame-pipeline {command}")
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -49,7 +49,8 @@ def test_import_contracts_hold() -> None:
 def test_no_module_of_the_project_is_ignored_by_git() -> None:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    modules = [str(path.relative_to(ROOT)) for top in ("frame_pipeline", "tests") for path in (ROOT / top).rglob("*.py")]
+    paths = [path for top in ("frame_pipeline", "tests") for path in (ROOT / top).rglob("*.py")]
+    modules = [str(path.relative_to(ROOT)) for path in paths]
     ended = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin"], cwd=ROOT, input="\n".join(modules), capture_output=True,
         text=True, timeout=60, check=False,

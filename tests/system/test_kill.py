@@ -14,7 +14,7 @@ from frame_pipeline.store.layout import Layout
 from tests.media import Clip
 from tests.system.contents import assert_whole, contents
 from tests.system.files import distinct_folder
-from tests.system.program import Forge, Forked
+from tests.system.program import Programs, Started
 
 KILLS = 30
 FILMS_A_RUN = 2
@@ -32,17 +32,17 @@ def films(short: Clip, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def killed(films: list[Path], forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def killed(films: list[Path], programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store on which 30 runs were killed, each at another moment of its time; it was whole after each."""
     root = tmp_path_factory.mktemp("killed") / "store"
-    assert forge.call("run", films[0], "--store", root, *WORDS).code == 0
+    assert programs.call("run", films[0], "--store", root, *WORDS).code == 0
     started = time.monotonic()
-    assert forge.call("run", *films[:FILMS_A_RUN], "--store", tmp_path_factory.mktemp("timed"), *WORDS).code == 0
+    assert programs.call("run", *films[:FILMS_A_RUN], "--store", tmp_path_factory.mktemp("timed"), *WORDS).code == 0
     duration = time.monotonic() - started
 
     dice, done, met = random.Random(1), assert_whole(root), 0
     for number in range(KILLS):
-        run = forge.start("run", *films[number : number + FILMS_A_RUN], "--store", root, *WORDS)
+        run = programs.start("run", *films[number : number + FILMS_A_RUN], "--store", root, *WORDS)
         # One moment in each thirtieth of the time, in no order.
         time.sleep(duration * ((number * 7) % KILLS + dice.random()) / KILLS)
         met += _killed(run)
@@ -54,18 +54,18 @@ def killed(films: list[Path], forge: Forge, tmp_path_factory: pytest.TempPathFac
     return root
 
 
-def _killed(run: Forked) -> bool:
+def _killed(run: Started) -> bool:
     run.kill()
     return run.wait().code < 0
 
 
 def test_a_rerun_after_kills_equals_a_run_that_was_never_disturbed(
-    killed: Path, films: list[Path], forge: Forge, tmp_path: Path
+    killed: Path, films: list[Path], programs: Programs, tmp_path: Path
 ) -> None:
-    again = forge.call("run", films[0].parent, "--store", killed, *WORDS)
+    again = programs.call("run", films[0].parent, "--store", killed, *WORDS)
     assert (again.code, again.sentences) == (0, [])
     undisturbed = tmp_path / "store"
-    assert forge.call("run", films[0].parent, "--store", undisturbed, *WORDS).code == 0
+    assert programs.call("run", films[0].parent, "--store", undisturbed, *WORDS).code == 0
 
     assert assert_whole(killed) == 3 * len(films)
     assert contents(killed) == contents(undisturbed)
@@ -77,13 +77,13 @@ def test_a_rerun_after_kills_equals_a_run_that_was_never_disturbed(
 
 
 def test_a_run_whose_process_died_is_marked_failed_at_the_next_run(
-    short: Clip, films: list[Path], forge: Forge, tmp_path: Path
+    short: Clip, films: list[Path], programs: Programs, tmp_path: Path
 ) -> None:
     root = tmp_path / "store"
-    run = forge.start("run", *films, "--store", root, *WORDS)
+    run = programs.start("run", *films, "--store", root, *WORDS)
     _wait_for_results(root)
     assert _killed(run)
-    assert forge.call("run", films[-1], "--store", root, *WORDS).code == 0
+    assert programs.call("run", films[-1], "--store", root, *WORDS).code == 0
 
     with open_instance(Layout(root)) as instance:
         statuses = [record.dagster_run.status for record in instance.get_run_records()]

@@ -15,7 +15,7 @@ from frame_pipeline.store.layout import STORE_VARIABLE, Layout
 from tests.media import Clip
 from tests.system.conftest import Store
 from tests.system.contents import assert_whole, contents, count, rows
-from tests.system.program import Forge, call
+from tests.system.program import Programs, call
 
 STAGES = ["raw_video", "frames", "metrics"]
 
@@ -29,9 +29,9 @@ def of_three(status: str) -> dict[str, set[str]]:
     return {stage: {status} for stage in STAGES}
 
 
-def test_the_answer_has_the_agreed_shape(clips: list[Clip], forge: Forge, tmp_path: Path) -> None:
+def test_the_answer_has_the_agreed_shape(clips: list[Clip], programs: Programs, tmp_path: Path) -> None:
     root = tmp_path / "store"
-    answer = forge.call("run", clips[0].path, clips[1].path, "--store", root, "--json")
+    answer = programs.call("run", clips[0].path, clips[1].path, "--store", root, "--json")
 
     assert answer.code == 0
     assert list(answer.json) == ["store", "videos"]
@@ -51,8 +51,8 @@ def test_the_answer_has_the_agreed_shape(clips: list[Clip], forge: Forge, tmp_pa
             assert entry["reason"] is None
 
 
-def test_a_good_run_says_nothing_on_stderr(clip: Clip, forge: Forge, tmp_path: Path) -> None:
-    assert forge.call("run", clip.path, "--store", tmp_path / "store", "--json").stderr == ""
+def test_a_good_run_says_nothing_on_stderr(clip: Clip, programs: Programs, tmp_path: Path) -> None:
+    assert programs.call("run", clip.path, "--store", tmp_path / "store", "--json").stderr == ""
 
 
 def test_a_second_run_answers_from_the_store(clips: list[Clip], finished: Store, store: Path) -> None:
