@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from os import PathLike
 
 _FULL = ("no space left on device", "database or disk is full", "disk quota exceeded")
+NO_ROOM_BYTES = 2**20
 _READ_ONLY = ("read-only file system", "readonly database", "permission denied", "read-only")
 
 
@@ -51,6 +53,13 @@ class StoreFull(StoreUnavailable):
     """The disk of the store is full."""
 
 
+def _has_no_room(store: str | PathLike[str]) -> bool:
+    try:
+        return shutil.disk_usage(store).free < NO_ROOM_BYTES
+    except OSError:
+        return False
+
+
 def first_line(error: BaseException) -> str:
     """What an error of somebody else says, as one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -69,7 +78,9 @@ def storage_error(store: str | PathLike[str], error: BaseException) -> StoreUnav
         if isinstance(cause, StoreUnavailable):
             return cause
         text, code = str(cause).lower(), getattr(cause, "errno", None)
-        if code in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _FULL):
+        full = code in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _FULL)
+        # SQLite says no more than this when its shared memory file finds no room.
+        if full or ("disk i/o error" in text and _has_no_room(store)):
             return StoreFull(store, "the disk is full", hint="make room and run again; finished videos are kept")
         if code == errno.EROFS or any(words in text for words in _READ_ONLY):
             return StoreUnavailable(store, "cannot be written", hint="choose a writable folder with --store")

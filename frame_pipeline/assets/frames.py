@@ -14,7 +14,9 @@ from frame_pipeline.media.frames import Frames
 from frame_pipeline.stage import Output
 from frame_pipeline.store.layout import Layout
 
-SHEET_TILES = 18
+SHEET_TILES = 20
+SHEET_COLUMNS = 5
+"""What the dialog of the Dagster UI shows without scrolling."""
 
 SPEC = dg.AssetSpec(
     Frames.name,
@@ -35,7 +37,10 @@ def metadata(layout: Layout, output: Output) -> dict[str, Any]:
     for place, row in enumerate(_rows(output)):
         if place % step == 0:
             tiles.append(Tile(layout.root / row["path"], time_label(row["time_s"])))
-    return {"contact sheet": _picture(as_jpeg(contact_sheet(tiles), 70)), "shots": output.rows("shots")}
+    return {
+        "contact sheet": _picture(as_jpeg(contact_sheet(tiles, columns=SHEET_COLUMNS), 70)),
+        "shots": output.rows("shots"),
+    }
 
 
 def _rows(output: Output) -> Iterator[dict[str, Any]]:

@@ -81,7 +81,7 @@ def _show_best(lake: Lake, clip: Path, sheet: Path) -> None:
 
 
 def _say_next(clip: Path, sheet: Path) -> None:
-    program = "frame-pipeline" if shutil.which("frame-pipeline") else os.path.relpath(sys.argv[0])
+    program = _program()
     click.echo(f"\ncontact sheet: {sheet}\nnext:")
     for words, why in (
         ("run FOLDER", "your own videos, all below a folder"),
@@ -90,3 +90,11 @@ def _say_next(clip: Path, sheet: Path) -> None:
         ("up", "runs, lineage and backfills in the Dagster UI"),
     ):
         click.echo(f"  {program} {words:<68} {why}")
+
+
+def _program() -> str:
+    """The words that call frame-pipeline from here, also when the environment is not activated."""
+    script = Path(sys.executable).with_name("frame-pipeline")
+    if shutil.which("frame-pipeline"):
+        return "frame-pipeline"
+    return os.path.relpath(script) if script.exists() else f"{os.path.relpath(sys.executable)} -m frame_pipeline"

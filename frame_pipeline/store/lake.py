@@ -170,6 +170,9 @@ class Lake:
                 self.connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
 
     def _check_version(self) -> None:
+        if not self.row("SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = 'meta'"):
+            # Its first run is making it at this moment.
+            raise StoreUnavailable(self.layout.root, "holds no store yet", hint="`frame-pipeline run` makes one")
         found = self.row("SELECT value FROM meta WHERE key = 'schema_version'")
         if found is not None and int(found[0]) > SCHEMA_VERSION:
             raise StoreUnavailable(

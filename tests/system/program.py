@@ -16,6 +16,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from frame_pipeline.cli import cli
+from frame_pipeline.store.lake import open_lake
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 120
@@ -60,10 +61,13 @@ class Answer:
 
 
 def call(*words: object) -> Answer:
-    """The command in this process."""
-    result = CliRunner().invoke(cli, [str(word) for word in words], prog_name="frame-pipeline")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
+    """The command in this process, which lets go of the store afterwards, as a process that ends does."""
+    try:
+        result = CliRunner().invoke(cli, [str(word) for word in words], prog_name="frame-pipeline")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return Answer(result.exit_code, result.stdout, result.stderr)
+    finally:
+        open_lake.cache_clear()
 
 
 def start(*words: object, cwd: Path | None = None, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -111,7 +115,7 @@ class Programs:
         with said.with_suffix(".out").open("wb") as out, said.with_suffix(".err").open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "frame_pipeline", *map(str, words)],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
         return Started(process, said)
 

@@ -17,7 +17,7 @@ from tests.conftest import REAL_CLIPS
 from tests.media import Clip
 from tests.system.contents import assert_whole
 from tests.system.files import distinct, no_video
-from tests.system.program import Answer, Programs, call
+from tests.system.program import Answer, call
 
 DAMAGED = {"decord_corrupted.mp4": "corrupt", "derived_truncated_juggle.mp4": "truncated"}
 NO_VIDEOS = {
@@ -31,10 +31,10 @@ REAL = sorted(path.name for path in REAL_CLIPS.iterdir()) if REAL_CLIPS.is_dir()
 
 
 @pytest.fixture(scope="module")
-def real(media_folder: Path, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Answer:
+def real(media_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     """All real clips, given as files to one run."""
     root = tmp_path_factory.mktemp("real") / "store"
-    answer = programs.call("run", *[media_folder / name for name in REAL], "--store", root, "--json")
+    answer = call("run", *[media_folder / name for name in REAL], "--store", root, "--json")
     assert_whole(root)
     return answer
 
@@ -240,13 +240,13 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def named(short: Clip, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Answer:
+def named(short: Clip, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     """Videos with such names, alone in a folder with such a name."""
     folder = tmp_path_factory.mktemp("named") / "it's 100% [bold]#ü\n"
     for number, name in enumerate(NAMES):
         distinct(short, folder / name, number)
     store = folder.parent / "store 'of' 100% #ü\n"
-    return programs.call("run", folder, "--store", store, "--json", "--upto", "frames")
+    return call("run", folder, "--store", store, "--json", "--upto", "frames")
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
@@ -261,13 +261,11 @@ def test_the_store_with_an_odd_name_is_whole(named: Answer) -> None:
 
 
 @pytest.mark.parametrize("json", [True, False], ids=["json", "table"])
-def test_a_name_that_is_no_text_does_not_stop_the_batch(
-    json: bool, short: Clip, programs: Programs, tmp_path: Path
-) -> None:
+def test_a_name_that_is_no_text_does_not_stop_the_batch(json: bool, short: Clip, tmp_path: Path) -> None:
     films = tmp_path / "films"
     distinct(short, films / os.fsdecode(b"caf\xe9.mp4"), 1)
     distinct(short, films / "good.mp4", 2)
-    answer = programs.call("run", films, "--store", tmp_path / "store", "--upto", "frames", *["--json"] * json)
+    answer = call("run", films, "--store", tmp_path / "store", "--upto", "frames", *["--json"] * json)
     assert "Traceback" not in answer.stderr
     assert "Unicode" not in answer.stderr
     assert "good" in answer.stdout

@@ -17,7 +17,7 @@ from frame_pipeline.store.upkeep import remove, stray_folders
 from tests.media import Clip
 from tests.system.contents import assert_whole, contents, rows
 from tests.system.files import distinct_folder
-from tests.system.program import ROOT, Answer, Programs
+from tests.system.program import ROOT, Answer, Programs, call
 
 FILMS = 5
 WORDS = ("--json", "--set", "frames.interval_s=0.2")
@@ -58,10 +58,10 @@ def films(short: Clip, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(films: list[Path], programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(films: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one run alone makes of all films."""
     root = tmp_path_factory.mktemp("undisturbed") / "store"
-    assert programs.call("run", *films, "--store", root, *WORDS).code == 0
+    assert call("run", *films, "--store", root, *WORDS).code == 0
     return root
 
 
@@ -88,7 +88,7 @@ def test_two_runs_of_the_same_videos_make_each_result_once(
     films: list[Path], undisturbed: Path, programs: Programs, tmp_path: Path
 ) -> None:
     root = tmp_path / "store"
-    assert programs.call("run", films[0], "--store", root, *WORDS).code == 0
+    assert call("run", films[0], "--store", root, *WORDS).code == 0
     with reading(root):
         runs = [programs.start("run", *order, "--store", root, *WORDS) for order in (films, films[::-1])]
         answers = [run.wait() for run in runs]
@@ -103,7 +103,7 @@ def test_two_runs_of_other_videos_lose_nothing(
     films: list[Path], undisturbed: Path, programs: Programs, tmp_path: Path
 ) -> None:
     root, half = tmp_path / "store", FILMS // 2
-    assert programs.call("run", films[0], "--store", root, *WORDS).code == 0
+    assert call("run", films[0], "--store", root, *WORDS).code == 0
     with reading(root):
         runs = [programs.start("run", *part, "--store", root, *WORDS) for part in (films[:half], films[half:])]
         answers = [run.wait() for run in runs]
@@ -129,9 +129,9 @@ def test_upkeep_during_a_run_takes_nothing_away(
     films: list[Path], undisturbed: Path, programs: Programs, tmp_path: Path
 ) -> None:
     root = tmp_path / "store"
-    assert programs.call("run", films[0], "--store", root, *WORDS).code == 0
+    assert call("run", films[0], "--store", root, *WORDS).code == 0
     run = programs.start("run", *films, "--store", root, *WORDS)
-    upkeep = [programs.call("maintain", "--yes", "--store", root) for _ in range(4)]
+    upkeep = [call("maintain", "--yes", "--store", root) for _ in range(4)]
     assert_good(run.wait(), *upkeep)
     assert contents(root) == contents(undisturbed)
 

@@ -30,6 +30,12 @@ def demo(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return folder, programs.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
 
 
+def best_frames(answer: Answer) -> list[list[str]]:
+    """The cells of the table, from the best frame down."""
+    lines = answer.stdout.split("brightness")[1].split("contact sheet")[0].splitlines()
+    return [line.split() for line in lines if line.strip()]
+
+
 def test_the_demo_shows_the_best_frames_of_a_clip(demo: tuple[Path, Answer]) -> None:
     folder, answer = demo
     assert (answer.code, answer.sentences) == (0, [])
@@ -38,8 +44,7 @@ def test_the_demo_shows_the_best_frames_of_a_clip(demo: tuple[Path, Answer]) -> 
 
     heading = next(line for line in answer.stdout.splitlines() if "sharpness" in line)
     assert heading.split() == ["time", "shot", "quality", "sharpness", "contrast", "brightness"]
-    table = answer.stdout[answer.stdout.index(heading) :].splitlines()[1:]
-    qualities = [float(line.split()[2]) for line in table[: table.index("")] if line.strip()]
+    qualities = [float(cells[2]) for cells in best_frames(answer)]
     assert len(qualities) >= 2
     assert qualities == sorted(qualities, reverse=True)
     assert all(0 <= quality <= 100 for quality in qualities)
@@ -58,37 +63,37 @@ def test_the_contact_sheet_is_a_picture_of_them(demo: tuple[Path, Answer]) -> No
 def test_the_commands_it_names_work(demo: tuple[Path, Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, answer = demo
     monkeypatch.chdir(ROOT)  # where the demo was called
-    named = re.findall(r'^  frame-pipeline (run \S*demo\.mp4 --preset \S+|query "[^"]+")', answer.stdout, re.MULTILINE)
+    program, proposed = (
+        r"(\S*frame-pipeline|\S*python\S* -m frame_pipeline)",
+        r'(run \S*demo\.mp4 --preset \S+|query ".+?")',
+    )
+    named = re.findall(f"^  {program} {proposed}", answer.stdout, re.MULTILINE)
     assert len(named) == 2
-    for words in named:
+    for _, words in named:
         command, _, rest = words.partition(" ")
         words_of_it = [rest.strip('"')] if command == "query" else rest.split()
         assert call(command, *words_of_it, "--store", folder / "store").code == 0
 
 
-def test_a_second_demo_is_answered_from_the_store(demo: tuple[Path, Answer], programs: Programs) -> None:
+def test_a_second_demo_is_answered_from_the_store(demo: tuple[Path, Answer]) -> None:
     folder, first = demo
     frames = count(folder / "store", "frames")
-    again = programs.call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
+    again = call("demo", "--seconds", 4, "--to", folder / "clip", "--store", folder / "store")
     assert again.code == 0
     assert again.stdout.count("cached") == 3
     assert "made" not in again.stdout
     assert count(folder / "store", "frames") == frames
-    assert first.stdout.split("best frames")[1] == again.stdout.split("best frames")[1]
+    assert best_frames(again) == best_frames(first)
 
 
-def test_a_copy_of_the_demo_elsewhere_shows_the_same_frames(demo: tuple[Path, Answer], programs: Programs) -> None:
+def test_a_copy_of_the_demo_elsewhere_shows_the_same_frames(demo: tuple[Path, Answer]) -> None:
     folder, first = demo
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     shutil.copy(folder / "clip" / "demo.mp4", elsewhere)
-    again = programs.call("demo", "--seconds", 4, "--to", elsewhere, "--store", folder / "store")
+    again = call("demo", "--seconds", 4, "--to", elsewhere, "--store", folder / "store")
     assert again.code == 0
-
-    def table(answer: Answer) -> str:
-        return answer.stdout.split("best frames")[1].split("contact sheet")[0]
-
-    assert table(again) == table(first)
+    assert best_frames(again) == best_frames(first)
     assert (elsewhere / "best-frames.jpg").read_bytes() == (folder / "clip" / "best-frames.jpg").read_bytes()
 
 
@@ -174,12 +179,12 @@ def test_a_good_run_with_debug_is_a_good_run(short: Clip, programs: Programs, tm
     assert json.loads(answer.stdout)["videos"][0]["status"] == "ok"
 
 
-def test_help_tells_every_command(programs: Programs) -> None:
-    answer = programs.call("--help")
+def test_help_tells_every_command() -> None:
+    answer = call("--help")
     assert answer.code == 0
     for command in ("run", "query", "up", "doctor", "maintain", "demo"):
         assert re.search(rf"^  {command}\s+\S", answer.stdout, re.MULTILINE)
-        assert programs.call(command, "--help").stdout.startswith(f"Usage: frame-pipeline {command}")
+        assert call(command, "--help").stdout.startswith(f"Usage: frame-pipeline {command}")
 
 
 def test_the_version_is_that_of_the_package() -> None:

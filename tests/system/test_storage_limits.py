@@ -12,7 +12,7 @@ import pytest
 from tests.media import Clip
 from tests.system.contents import assert_whole, contents, count
 from tests.system.files import distinct_folder
-from tests.system.program import Programs
+from tests.system.program import call
 
 DISK_MIB = 24
 OPTIONS = ("--json", "--preset", "every-frame")
@@ -47,10 +47,10 @@ def films(short: Clip, clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def undisturbed(films: list[Path], programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(films: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which the same was done on a large disk."""
     root = tmp_path_factory.mktemp("undisturbed") / "store"
-    assert programs.call("run", *films, "--store", root, *OPTIONS).code == 0
+    assert call("run", *films, "--store", root, *OPTIONS).code == 0
     return root
 
 
@@ -64,91 +64,85 @@ def fill(disk: Path, room_kib: int) -> Path:
 
 @pytest.mark.parametrize("room_kib", ROOM_KIB)
 def test_a_full_disk_is_one_sentence_and_the_rerun_completes(
-    room_kib: int, films: list[Path], disk: Path, undisturbed: Path, programs: Programs
+    room_kib: int, films: list[Path], disk: Path, undisturbed: Path
 ) -> None:
     root = disk / "store"
-    assert programs.call("run", films[0], "--store", root, *OPTIONS).code == 0
+    assert call("run", films[0], "--store", root, *OPTIONS).code == 0
     filler = fill(disk, room_kib)
 
-    answer = programs.call("run", *films, "--store", root, *OPTIONS)
+    answer = call("run", *films, "--store", root, *OPTIONS)
     assert answer.code == 1
     assert answer.sentences == [f"{root}: the disk is full (make room and run again; finished videos are kept)"]
     assert answer.videos[films[0].name]["status"] == "ok"
     assert answer.videos[films[2].name]["status"] == "failed"
-    assert programs.call("query", "SELECT count(*) AS n FROM results", "--store", root, "--format", "json").code == 0
+    assert call("query", "SELECT count(*) AS n FROM results", "--store", root, "--format", "json").code == 0
     assert assert_whole(root) >= 3
 
     filler.unlink()
-    assert programs.call("run", *films, "--store", root, *OPTIONS).code == 0
+    assert call("run", *films, "--store", root, *OPTIONS).code == 0
     assert contents(root) == contents(undisturbed)
 
 
 @pytest.mark.parametrize("room_kib", [0, 100])
 def test_a_first_run_on_a_full_disk_is_one_sentence(
-    room_kib: int, films: list[Path], disk: Path, undisturbed: Path, programs: Programs
+    room_kib: int, films: list[Path], disk: Path, undisturbed: Path
 ) -> None:
     filler = fill(disk, room_kib)
-    answer = programs.call("run", *films, "--store", disk / "store", *OPTIONS)
+    answer = call("run", *films, "--store", disk / "store", *OPTIONS)
     assert answer.code == 1
     assert len(answer.sentences) == 1
     assert "the disk is full" in answer.stderr
 
     filler.unlink()
-    assert programs.call("run", *films, "--store", disk / "store", *OPTIONS).code == 0
+    assert call("run", *films, "--store", disk / "store", *OPTIONS).code == 0
     assert contents(disk / "store") == contents(undisturbed)
 
 
 def test_a_read_only_store_is_one_sentence_to_writers_and_open_to_readers(
-    films: list[Path], disk: Path, undisturbed: Path, programs: Programs
+    films: list[Path], disk: Path, undisturbed: Path
 ) -> None:
     root = disk / "store"
-    assert programs.call("run", films[0], "--store", root, *OPTIONS).code == 0
+    assert call("run", films[0], "--store", root, *OPTIONS).code == 0
     before = contents(root)
     _mount("-o", "remount,ro", disk)
 
     for words in (["run", *films], ["maintain", "--yes"]):
-        answer = programs.call(*words, "--store", root)
+        answer = call(*words, "--store", root)
         assert answer.code == 1
         assert answer.sentences == [f"{root}: cannot be written (choose a writable folder with --store)"]
-    asked = programs.call("query", "SELECT count(*) AS n FROM frames", "--store", root, "--format", "json")
+    asked = call("query", "SELECT count(*) AS n FROM frames", "--store", root, "--format", "json")
     assert (asked.code, asked.stderr) == (0, "")
     assert asked.json == [{"n": count(root, "frames")}]
     assert contents(root) == before
 
     _mount("-o", "remount,rw", disk)
-    assert programs.call("run", *films, "--store", root, *OPTIONS).code == 0
+    assert call("run", *films, "--store", root, *OPTIONS).code == 0
     assert contents(root) == contents(undisturbed)
 
 
 @pytest.mark.parametrize("below", ["store", "deeper/store"])
-def test_a_store_that_cannot_be_made_is_one_sentence(
-    below: str, films: list[Path], disk: Path, programs: Programs
-) -> None:
+def test_a_store_that_cannot_be_made_is_one_sentence(below: str, films: list[Path], disk: Path) -> None:
     _mount("-o", "remount,ro", disk)
-    answer = programs.call("run", films[0], "--store", disk / below)
+    answer = call("run", films[0], "--store", disk / below)
     assert answer.code == 1
     assert answer.sentences == [f"{disk / below}: cannot be written (choose a writable folder with --store)"]
 
 
-def test_a_file_in_the_place_of_the_store_is_one_sentence(
-    films: list[Path], tmp_path: Path, programs: Programs
-) -> None:
+def test_a_file_in_the_place_of_the_store_is_one_sentence(films: list[Path], tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
-    answer = programs.call("run", films[0], "--store", tmp_path / "store")
+    answer = call("run", films[0], "--store", tmp_path / "store")
     assert answer.code == 1
     assert len(answer.sentences) == 1
     assert answer.stderr.startswith(f"{tmp_path / 'store'}: ")
 
 
-def test_a_catalog_that_is_none_is_one_sentence_and_stays_as_it_is(
-    films: list[Path], tmp_path: Path, programs: Programs
-) -> None:
+def test_a_catalog_that_is_none_is_one_sentence_and_stays_as_it_is(films: list[Path], tmp_path: Path) -> None:
     catalog = tmp_path / "store" / "catalog.sqlite"
     catalog.parent.mkdir()
     catalog.write_bytes(b"this is no database" * 400)
     before = catalog.read_bytes()
     for words in (["run", films[0]], ["query", "SELECT 1"]):
-        answer = programs.call(*words, "--store", catalog.parent)
+        answer = call(*words, "--store", catalog.parent)
         assert answer.code == 1
         assert len(answer.sentences) == 1
         assert answer.stderr.startswith(f"{catalog.parent}: ")

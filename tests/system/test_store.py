@@ -18,7 +18,7 @@ from frame_pipeline.store.schema import SCHEMA_VERSION
 from tests.media import Clip
 from tests.system.conftest import Store
 from tests.system.contents import assert_whole, contents, count, rows
-from tests.system.program import Programs, call
+from tests.system.program import call
 
 KEY = Key("metrics", "clip-00000000", "0123456789abcdef")
 NOWHERE = Provenance({}, {}, "1", {}, "run")
@@ -109,36 +109,36 @@ def test_reading_where_no_store_is_makes_none(tmp_path: Path) -> None:
         assert not (tmp_path / "nothing").exists()
 
 
-def test_a_newer_store_is_refused_and_left_alone(clip: Clip, store: Path, programs: Programs) -> None:
+def test_a_newer_store_is_refused_and_left_alone(clip: Clip, store: Path) -> None:
     lake = Lake(store)
     newer = SCHEMA_VERSION + 1
     lake.commit(lambda connection: connection.execute("UPDATE meta SET value = ?", [str(newer)]))
     lake.close()
     for words in (["run", clip.path], ["query", "SELECT 1"], ["maintain", "--yes"]):
-        answer = programs.call(*words, "--store", store)
+        answer = call(*words, "--store", store)
         assert answer.code == 1
         assert answer.sentences == [f"{store}: was written by a newer version (schema {newer}) (update frame-pipeline)"]
 
 
-def test_a_moved_store_answers_and_goes_on(clip: Clip, store: Path, programs: Programs) -> None:
+def test_a_moved_store_answers_and_goes_on(clip: Clip, store: Path) -> None:
     before = contents(store)
     moved = store.rename(store.with_name("moved to 'ü'"))
 
     assert contents(moved) == before
-    again = programs.call("run", clip.path, "--store", moved, "--json")
+    again = call("run", clip.path, "--store", moved, "--json")
     assert again.statuses() == {stage: {"cached"} for stage in ("raw_video", "frames", "metrics")}
     # The new metrics read the old proxies.
-    more = programs.call("run", clip.path, "--store", moved, "--json", "--set", "metrics.long_side=90")
+    more = call("run", clip.path, "--store", moved, "--json", "--set", "metrics.long_side=90")
     assert (more.code, more.statuses()["metrics"]) == (0, {"done"})
     assert_whole(moved)
     assert not store.exists()
 
 
-def test_a_store_may_be_named_by_any_path_that_leads_there(clip: Clip, store: Path, programs: Programs) -> None:
+def test_a_store_may_be_named_by_any_path_that_leads_there(clip: Clip, store: Path) -> None:
     link = store.with_name("link")
     link.symlink_to(store)
     for path in (link, store / ".." / "store"):
-        answer = programs.call("run", clip.path, "--store", path, "--json")
+        answer = call("run", clip.path, "--store", path, "--json")
         assert answer.statuses()["metrics"] == {"cached"}
     assert_whole(store)
 
