@@ -33,7 +33,7 @@ from frame_pipeline.stages import plan
 from frame_pipeline.store.lake import Lake, open_lake
 from frame_pipeline.store.videos import NewVideo, add_videos
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
