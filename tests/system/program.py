@@ -33,6 +33,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """All of stdout as one JSON value; fails when anything else was printed."""
+        assert self.stdout, self.stderr
         return json.loads(self.stdout)
 
     @property
