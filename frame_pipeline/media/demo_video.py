@@ -92,7 +92,7 @@ def write_demo_video(
                 if progress:
                     progress(index + 1, total)
             container.mux(stream.encode())
-        Path.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path

@@ -101,6 +101,7 @@ def test_the_definitions_are_those_that_were_recorded() -> None:
 
 def test_the_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"analyse_videos", "check_store"}
 
 
 def test_every_stage_is_an_asset_in_the_same_order() -> None:
