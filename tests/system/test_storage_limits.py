@@ -76,10 +76,12 @@ def test_a_full_disk_is_one_sentence_and_the_rerun_completes(
     # With no room at all the run ends before it can say what it knows.
     assert answer.videos[films[0].name]["status"] == ("ok" if room_kib else "failed")
     assert answer.videos[films[2].name]["status"] == "failed"
+    if not room_kib:
+        filler.unlink()  # SQLite needs a page of room even to read
     assert call("query", "SELECT count(*) AS n FROM results", "--store", root, "--format", "json").code == 0
     assert assert_whole(root) >= 3
 
-    filler.unlink()
+    filler.unlink(missing_ok=True)
     assert call("run", *films, "--store", root, *OPTIONS).code == 0
     assert contents(root) == contents(undisturbed)
 
